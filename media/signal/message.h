@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "signal/codes.h"
 #include "signal/wire.h"
 
 enum {
@@ -21,42 +22,6 @@ enum {
     KG_MAX_SLOTS = KG_AUDIO_SLOTS + KG_VIDEO_SLOTS + KG_PRESENTATION_SLOTS,
     KG_ERROR_TEXT_BYTES = 200,
 };
-
-/* Stable names on the wire: kg_error_name. */
-enum kg_error_code {
-    KG_ERROR_NONE,
-    KG_ERROR_BAD_MESSAGE,          /* "bad-message": not JSON, a field missing, wrong or out of range */
-    KG_ERROR_UNKNOWN_TYPE,         /* "unknown-type": well-formed, but no such message in this direction */
-    KG_ERROR_UNSUPPORTED_PROTOCOL, /* "unsupported-protocol" */
-    KG_ERROR_UNEXPECTED,           /* "unexpected": not in this state (before hello, join while joined...) */
-    KG_ERROR_UNKNOWN_MEETING,      /* "unknown-meeting" */
-    KG_ERROR_NOT_INVITED,          /* "not-invited" */
-    KG_ERROR_NOT_OPEN_YET,         /* "not-open-yet" */
-    KG_ERROR_ENDED,                /* "ended" */
-    KG_ERROR_BUSY,                 /* "busy": this room sits in a meeting already */
-    KG_ERROR_BAD_OFFER,            /* "bad-offer" */
-    KG_ERROR_BAD_TOKEN,            /* "bad-token": the resume token is unknown, used, expired or another's */
-    KG_ERROR_TOO_MANY,      /* "too-many": the meeting or the relay is full, or messages come too fast */
-    KG_ERROR_REVOKED,       /* "revoked": this room's certificate */
-    KG_ERROR_SHUTTING_DOWN, /* "shutting-down" */
-    KG_ERROR_INTERNAL,      /* "internal" */
-    KG_ERROR_OTHER,         /* decoding only: a name this version does not know */
-};
-const char *kg_error_name(enum kg_error_code code);
-
-/* Why a party is no longer in the meeting (left) or the connection ends (closing). */
-enum kg_reason {
-    KG_REASON_REQUESTED,     /* "requested": it said leave */
-    KG_REASON_ENDED,         /* "ended": the meeting */
-    KG_REASON_REPLACED,      /* "replaced": the same room joined or connected anew */
-    KG_REASON_REVOKED,       /* "revoked" */
-    KG_REASON_EXPELLED,      /* "expelled": by an administrator */
-    KG_REASON_MEDIA_LOST,    /* "media-lost": no media path came up, or consent ran out */
-    KG_REASON_SHUTTING_DOWN, /* "shutting-down": the relay stops or restarts */
-    KG_REASON_IDLE,          /* "idle": pings unanswered, or no hello in time */
-    KG_REASON_OTHER,         /* decoding only: a name this version does not know */
-};
-const char *kg_reason_name(enum kg_reason reason);
 
 enum kg_message_type {
     /* client → relay */
@@ -88,16 +53,16 @@ struct kg_muted {
     bool microphone, camera;
 };
 
-enum kg_want_kind { KG_WANT_AUTO, KG_WANT_NONE, KG_WANT_SOURCE };
-struct kg_want {
+enum kg_wish { KG_WISH_AUTO, KG_WISH_NONE, KG_WISH_SOURCE };
+struct kg_message_want {
     enum kg_role role; /* KG_ROLE_VIDEO_SLOT or KG_ROLE_PRESENTATION_SLOT */
     uint8_t index;
-    enum kg_want_kind kind;
-    uint32_t source; /* with KG_WANT_SOURCE */
+    enum kg_wish wish;
+    uint32_t source; /* with KG_WISH_SOURCE */
     uint16_t height; /* rows it will be drawn with; 0: no wish */
 };
 
-struct kg_slot {
+struct kg_message_slot {
     enum kg_role role; /* any slot */
     uint8_t index;
     uint32_t source; /* 0: empty */
@@ -130,7 +95,7 @@ struct kg_message {
         } join;
         struct {
             uint8_t slot_count;
-            struct kg_want slots[KG_MAX_SLOTS];
+            struct kg_message_want slots[KG_MAX_SLOTS];
         } want;
         struct kg_muted mute;
         struct {
@@ -155,7 +120,7 @@ struct kg_message {
         } participants;
         struct {
             uint8_t slot_count;
-            struct kg_slot slots[KG_MAX_SLOTS]; /* those that changed */
+            struct kg_message_slot slots[KG_MAX_SLOTS]; /* those that changed */
         } slots;
         struct {
             enum kg_reason reason;
