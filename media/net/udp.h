@@ -11,7 +11,8 @@
 #include "base/attr.h"
 
 enum {
-    KG_UDP_BATCH = 64,        /* datagrams one receive or one flush handles */
+    KG_UDP_BATCH = 64,        /* datagrams one receive takes at most */
+    KG_UDP_PENDING = 256,     /* datagrams that may wait for a flush */
     KG_UDP_MAX_BYTES = 1500,  /* a longer one is dropped on receive, refused on send */
     KG_UDP_MAX_SEGMENTS = 64, /* UDP_SEGMENT's own limit (UDP_MAX_SEGMENTS) */
 };

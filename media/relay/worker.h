@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 
 #include "base/attr.h"
-#include "relay/slot_names.h"
+#include "relay/slots.h"
+#include "signal/message.h"
 
 struct kg_dtls_identity;
 struct kg_queue;
-struct kg_wire;
 struct kg_worker_pool;
 
 enum {
@@ -65,12 +65,8 @@ struct kg_worker_party {
     uint64_t party;             /* not 0, unique for the pool's life: a resumed seat is a new one */
     uint64_t meeting;           /* not 0 */
     unsigned worker;            /* the meeting's */
-    const struct kg_wire *wire; /* the negotiated lines, the relay's slot SSRCs among them; copied */
-    char local_ufrag[KG_WORKER_UFRAG_SIZE];
-    char local_pwd[KG_WORKER_PWD_SIZE];
-    char remote_ufrag[257]; /* RFC 8839 §5.4: at most 256 */
-    char remote_pwd[257];
-    uint8_t remote_fingerprint[32]; /* SHA-256 of the party's certificate */
+    const struct kg_wire *wire; /* as kg_answer_make gave it, with wire->relay's ufrag and pwd from
+                                 * kg_worker_credentials and slot SSRCs from kg_random_u32; copied */
     uint32_t
         source[KG_SOURCE_KINDS]; /* ids of microphone, camera, presentation: not 0, unique in the meeting */
     bool muted[KG_SOURCE_KINDS];
@@ -84,11 +80,10 @@ KG_MUST_CHECK bool kg_worker_party_remove(struct kg_worker_pool *pool, unsigned 
 KG_MUST_CHECK bool kg_worker_mute(struct kg_worker_pool *pool, unsigned worker, uint64_t party,
                                   enum kg_source_kind kind, bool muted);
 
-enum kg_want { KG_WANT_AUTO, KG_WANT_NONE, KG_WANT_SOURCE };
-/* slot: a video or presentation slot (kg_slot_of). source: for KG_WANT_SOURCE. height: pixels the party will
- * draw, 0 as KG_WANT_NONE. */
-KG_MUST_CHECK bool kg_worker_want(struct kg_worker_pool *pool, unsigned worker, uint64_t party, unsigned slot,
-                                  enum kg_want want, uint32_t source, uint16_t height);
+/* As the party asks: of a video or presentation slot; others, and sources that are not (or no longer) there,
+ * leave the slot empty until they come. Without a want every slot is KG_WANT_AUTO. */
+KG_MUST_CHECK bool kg_worker_want(struct kg_worker_pool *pool, unsigned worker, uint64_t party,
+                                  const struct kg_want *want);
 /* Every worker answers with one KG_WORKER_EVENT_STATS carrying `request`, and one KG_WORKER_EVENT_PARTY_STATS
  * for each of its parties. */
 KG_MUST_CHECK bool kg_worker_request_stats(struct kg_worker_pool *pool, uint64_t request);
@@ -153,7 +148,7 @@ struct kg_worker_event {
             enum kg_worker_close reason;
         } closed;
         struct {
-            uint32_t source[KG_SLOTS]; /* by kg_slot_of; 0: empty */
+            uint32_t source[KG_SLOTS]; /* by slot number; 0: empty */
         } slots;
         struct {
             uint32_t source;
