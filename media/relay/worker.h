@@ -81,9 +81,9 @@ KG_MUST_CHECK bool kg_worker_mute(struct kg_worker_pool *pool, unsigned worker, 
                                   enum kg_source_kind kind, bool muted);
 
 /* As the party asks: of a video or presentation slot; others, and sources that are not (or no longer) there,
- * leave the slot empty until they come. Without a want every slot is KG_WANT_AUTO. */
+ * leave the slot empty until they come. Without a want every slot is KG_WISH_AUTO. */
 KG_MUST_CHECK bool kg_worker_want(struct kg_worker_pool *pool, unsigned worker, uint64_t party,
-                                  const struct kg_want *want);
+                                  const struct kg_message_want *want);
 /* Every worker answers with one KG_WORKER_EVENT_STATS carrying `request`, and one KG_WORKER_EVENT_PARTY_STATS
  * for each of its parties. */
 KG_MUST_CHECK bool kg_worker_request_stats(struct kg_worker_pool *pool, uint64_t request);
