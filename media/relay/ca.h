@@ -55,6 +55,3 @@ KG_MUST_CHECK bool kg_ca_file_fingerprint(const char *path, uint8_t fingerprint[
                                           struct kg_problem *problem);
 void kg_ca_fingerprint_text(const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES],
                             char text[KG_CA_FINGERPRINT_TEXT]);
-
-/* [a-z0-9-], 1 to 63 characters, no hyphen first or last. */
-KG_MUST_CHECK bool kg_room_id_valid(const char *id);

@@ -12,6 +12,7 @@
 #include "base/attr.h"
 #include "relay/ca.h"
 #include "relay/problem.h"
+#include "signal/agenda.h"
 
 struct kg_store;
 struct kg_queue;
@@ -35,12 +36,6 @@ struct kg_store_room {
     int64_t not_after_s; /* of its certificate */
     int64_t revoked_s;   /* 0: valid */
 };
-struct kg_store_meeting {
-    char *uid, *title, *ics; /* ics: the VEVENT as shown to rooms */
-    int64_t start_s, end_s;
-    int64_t sequence;
-    char *rooms; /* ids separated by single spaces */
-};
 /* A party's place, so that a restarted relay gives it back. The token itself is never stored. */
 struct kg_store_seat {
     uint8_t token_hash[KG_STORE_HASH_BYTES];
@@ -52,7 +47,7 @@ struct kg_store_seat {
 struct kg_store_snapshot {
     struct kg_store_room *rooms;
     size_t room_count;
-    struct kg_store_meeting *meetings;
+    struct kg_meeting *meetings; /* rooms and texts owned */
     size_t meeting_count;
     struct kg_store_seat *seats;
     size_t seat_count;
@@ -72,16 +67,19 @@ struct kg_store *kg_store_open(const char *path, struct kg_queue *results, struc
 void kg_store_close(struct kg_store *store);
 void kg_store_snapshot_finish(struct kg_store_snapshot *snapshot);
 void kg_store_room_finish(struct kg_store_room *room);
-void kg_store_meeting_finish(struct kg_store_meeting *meeting);
+void kg_store_meeting_finish(struct kg_meeting *meeting);
+/* Deep copies; false: memory. */
+KG_MUST_CHECK bool kg_store_room_copy(struct kg_store_room *out, const struct kg_store_room *room);
+KG_MUST_CHECK bool kg_store_meeting_copy(struct kg_meeting *out, const struct kg_meeting *meeting);
 void kg_store_seat_finish(struct kg_store_seat *seat);
 
 /* Each copies its arguments. false: the queue is full or the store has closed; nothing is written. With
  * request 0 no result is sent, and a failure is logged and counted; otherwise exactly one result comes. */
 KG_MUST_CHECK bool kg_store_put_room(struct kg_store *store, uint64_t request,
                                      const struct kg_store_room *room);
-/* All in one transaction; end_s 0 removes the meeting. */
+/* All in one transaction; a meeting of the same UID is replaced. */
 KG_MUST_CHECK bool kg_store_put_meetings(struct kg_store *store, uint64_t request,
-                                         const struct kg_store_meeting *meetings, size_t count);
+                                         const struct kg_meeting *meetings, size_t count);
 /* Replaces the seat of (meeting, room). */
 KG_MUST_CHECK bool kg_store_put_seat(struct kg_store *store, uint64_t request,
                                      const struct kg_store_seat *seat);

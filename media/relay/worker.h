@@ -13,7 +13,7 @@
 #include "relay/slots.h"
 #include "signal/message.h"
 
-struct kg_dtls_identity;
+struct kg_identity;
 struct kg_queue;
 struct kg_worker_pool;
 
@@ -26,7 +26,7 @@ enum {
 
 /* What a worker hands to a tunnel thread: one datagram to send as one binary message. */
 struct kg_tunnel_datagram {
-    uint64_t tunnel; /* as given to kg_worker_post_datagram */
+    uint32_t tunnel; /* as given to kg_worker_post_datagram */
     uint16_t size;
     uint8_t data[KG_WORKER_MAX_DATAGRAM];
 };
@@ -35,15 +35,16 @@ struct kg_worker_params {
     unsigned workers; /* 1..KG_WORKER_MAX */
     const struct sockaddr_storage
         *listen;         /* UDP addresses, same port; port 0: chosen, then kg_worker_pool_port */
-    size_t listen_count; /* 1..4 (v4 and v6); 0: no UDP at all */
-    const struct kg_dtls_identity *identity; /* borrowed, outlives the pool */
-    struct kg_queue *events;                 /* of struct kg_worker_event; borrowed, outlives the pool */
+    size_t listen_count; /* 0 (no UDP at all), 1 or 2: at most one of each family */
+    const struct kg_identity *identity; /* borrowed, outlives the pool */
+    struct kg_queue *events;            /* of struct kg_worker_event; borrowed, outlives the pool */
     struct kg_queue *const
-        *tunnel_out; /* of struct kg_tunnel_datagram, one a tunnel thread; borrowed likewise */
-    unsigned tunnel_threads;
-    uint8_t dscp_audio; /* 0..63: 46 is EF */
-    uint8_t dscp_video; /* 34 is AF41 */
-    uint32_t seed;      /* 0: random; tests give one */
+        *tunnel_out;         /* of struct kg_tunnel_datagram, one a tunnel thread; borrowed likewise */
+    size_t tunnel_capacity;  /* of each of them, ≥ 16: video is left out first as it fills */
+    unsigned tunnel_threads; /* ≤ KG_WORKER_MAX_TUNNEL_THREADS */
+    uint8_t dscp_audio;      /* 0..63: 46 is EF */
+    uint8_t dscp_video;      /* 34 is AF41 */
+    uint32_t seed;           /* 0: random; tests give one */
 };
 
 /* Opens the sockets and starts the threads. NULL (logged): a bad value, an address in use, memory. */
@@ -88,10 +89,14 @@ KG_MUST_CHECK bool kg_worker_want(struct kg_worker_pool *pool, unsigned worker, 
  * for each of its parties. */
 KG_MUST_CHECK bool kg_worker_request_stats(struct kg_worker_pool *pool, uint64_t request);
 
-/* One tunnel connection as its thread keeps it. Zero it, then set `tunnel`: (thread index << 56) | a number
- * never used again. */
+/* One tunnel connection as its thread keeps it. Zero it, then set `tunnel` by kg_tunnel_id: number < 2^28,
+ * not in use and not used lately. */
+static inline uint32_t kg_tunnel_id(unsigned thread, uint32_t number)
+{
+    return (uint32_t)thread << 28 | number;
+}
 struct kg_tunnel_route {
-    uint64_t tunnel;
+    uint32_t tunnel;
     int worker_plus_1; /* 0: no STUN seen yet */
 };
 /* Passes one received message on. STUN requests choose the worker by their ufrag; anything before the first
@@ -104,7 +109,7 @@ void kg_worker_post_tunnel_closed(struct kg_worker_pool *pool, const struct kg_t
 enum kg_worker_path { KG_WORKER_PATH_NONE, KG_WORKER_PATH_UDP, KG_WORKER_PATH_TUNNEL };
 enum kg_worker_close {
     KG_WORKER_CLOSED_REMOVED,      /* as commanded */
-    KG_WORKER_CLOSED_NO_ANSWER,    /* never connected in time */
+    KG_WORKER_CLOSED_NO_ANSWER,    /* no valid ICE check in time */
     KG_WORKER_CLOSED_CONSENT,      /* RFC 7675: silent too long */
     KG_WORKER_CLOSED_DTLS,         /* handshake failed, wrong fingerprint, or fatal alert */
     KG_WORKER_CLOSED_BY_PEER,      /* DTLS close_notify */
