@@ -22,7 +22,9 @@ struct kg_stretch *kg_stretch_create(void);
 void kg_stretch_destroy(struct kg_stretch *stretch);
 
 /* ratio: length out ÷ length in, clamped to 0.85 (faster) … 1.15 (slower). 1 passes samples through
- * untouched. While it is not 1, up to 45 ms stay inside, waiting for a whole pitch period. */
+ * untouched. While it is not 1, up to 31 ms stay inside, waiting for
+ * whole pitch periods. Small ratios act seldom (0.95: once in 20 periods) and a new one waits for the old
+ * one's turn, so use 0.9 or 1.1 for a while rather than 0.99 for long. */
 void kg_stretch_set_ratio(struct kg_stretch *stretch, float ratio);
 
 /* false: memory is short or more than one second waits (logged); nothing was taken. */
