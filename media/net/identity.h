@@ -10,10 +10,9 @@
 
 #include "base/attr.h"
 
-enum {
-    KG_FINGERPRINT_BYTES = 32,
-    KG_FINGERPRINT_TEXT_BYTES = 96 /* "AB:CD:…" and its NUL */
-};
+/* A macro because signal/wire.h, which must not include net, says the same. */
+#define KG_FINGERPRINT_BYTES 32
+enum { KG_FINGERPRINT_TEXT_BYTES = 96 /* "AB:CD:…" and its NUL */ };
 
 struct kg_identity;
 

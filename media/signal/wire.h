@@ -19,9 +19,11 @@ enum {
     KG_MAX_MID = 32,        /* characters */
     KG_MAX_UFRAG = 256,     /* RFC 8839 §5.4: 4..256 */
     KG_MAX_PWD = 256,       /* RFC 8839 §5.4: 22..256 */
-    KG_FINGERPRINT_BYTES = 32,
     KG_ROLE_TEXT_BYTES = 20, /* "presentation-0" and its NUL fit */
 };
+
+/* A macro because net/identity.h, which must not include signal, says the same. */
+#define KG_FINGERPRINT_BYTES 32
 
 /* What an m-line is for, said by the party in `join`. The first three the party sends, the slots it receives.
  */
