@@ -5,15 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/random.h"
 #include "relay/ca_x509.h"
 
 struct kg_ca {
@@ -253,11 +250,4 @@ bool kg_ca_file_fingerprint(const char *path, uint8_t fingerprint[KG_CA_FINGERPR
     kg_ca_x509_fingerprint(certificate, fingerprint);
     X509_free(certificate);
     return true;
-}
-
-void kg_ca_fingerprint_text(const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES],
-                            char text[KG_CA_FINGERPRINT_TEXT])
-{
-    for (size_t i = 0; i < KG_CA_FINGERPRINT_BYTES; i++)
-        snprintf(text + i * 3, 4, i + 1 < KG_CA_FINGERPRINT_BYTES ? "%02X:" : "%02X", fingerprint[i]);
 }

@@ -11,8 +11,7 @@
 
 enum {
     KG_CA_FINGERPRINT_BYTES = 32,
-    KG_CA_FINGERPRINT_TEXT = 96, /* "AB:CD:..." with NUL */
-    KG_CA_SERIAL_TEXT = 41,      /* hexadecimal with NUL */
+    KG_CA_SERIAL_TEXT = 41, /* hexadecimal with NUL */
     KG_CA_ROOM_DAYS = 90,
     KG_CA_SERVER_DAYS = 825,
     KG_CA_OWN_DAYS = 3650,
@@ -50,8 +49,6 @@ struct kg_ca_certificate {
 KG_MUST_CHECK bool kg_ca_sign_room(struct kg_ca *ca, const char *csr_pem, const char *room, int64_t now_s,
                                    struct kg_ca_certificate *out, struct kg_problem *problem);
 
-/* SHA-256 over a PEM certificate file's DER, and as colon-separated hexadecimal. */
+/* SHA-256 over a PEM certificate file's DER (as text: kg_fingerprint_text). */
 KG_MUST_CHECK bool kg_ca_file_fingerprint(const char *path, uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES],
                                           struct kg_problem *problem);
-void kg_ca_fingerprint_text(const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES],
-                            char text[KG_CA_FINGERPRINT_TEXT]);

@@ -39,7 +39,8 @@ struct kg_store_room {
 /* A party's place, so that a restarted relay gives it back. The token itself is never stored. */
 struct kg_store_seat {
     uint8_t token_hash[KG_STORE_HASH_BYTES];
-    char *meeting_uid, *room, *party;
+    char *meeting_uid, *room;
+    uint32_t party;
     uint32_t source[3];
     bool muted[3];
 };
@@ -59,8 +60,9 @@ struct kg_store_result {
 };
 
 /* Opens (makes) the database, brings it to the newest version, reads *snapshot and starts the thread.
- * results: of struct kg_store_result, borrowed. NULL: cannot even start so: *problem. A corrupt file is put
- * aside as PATH.corrupt-N and a new one begun, which *problem then mentions though a store is returned. */
+ * results: of struct kg_store_result, borrowed. NULL: cannot start so: *problem. A corrupt file is put
+ * aside as PATH.corrupt-SECONDS and the newest good copy (PATH.backup, made after each change to rooms or
+ * meetings) takes its place, which is logged. */
 struct kg_store *kg_store_open(const char *path, struct kg_queue *results, struct kg_store_snapshot *snapshot,
                                struct kg_problem *problem);
 /* Writes what is queued (at most 2 s), then ends. */
