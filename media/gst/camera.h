@@ -14,8 +14,8 @@
 struct kg_camera;
 
 struct kg_camera_params {
-    /* "test": a moving pattern with a clock; "auto": the first capture device; a /dev/video* or
-     * /dev/v4l/by-id/* path (the latter follows the very camera to another socket); or any media file
+    /* "test": a moving pattern with a clock; "auto": the first capture device; a /dev/videoN or
+     * /dev/v4l/by-id/NAME path (the latter follows the very camera to another socket); or any media file
      * GStreamer decodes, looped without a seam and paced in real time as a camera would be. */
     const char *spec;
     uint32_t width; /* even; other sizes are scaled, with bars where the shape differs */
