@@ -1,6 +1,6 @@
 /* Session descriptions (RFC 8866) as far as Kaigi negotiates: one bundled, rtcp-muxed DTLS-SRTP transport,
  * Opus and VP8 (with RTX). Everything else in a description is skipped, so that any browser's offer can be
- * read. Thread: any; pure. Owns nothing: plain values (about 40 kB: keep it off small stacks). */
+ * read. Thread: any; pure. Owns nothing: plain values (about 20 kB: keep it off small stacks). */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +13,8 @@
 enum {
     KG_SDP_MAX_BYTES = 256 * 1024,
     KG_SDP_MAX_LINES = 12000, /* Chromium's 16 m-lines with every codec come near 1,500 */
-    KG_SDP_MAX_LINE_BYTES = 2048,
+    KG_SDP_MAX_LINE_BYTES = 4096,
+    KG_SDP_MAX_WORD = 40,  /* media type, protocol, format */
     KG_SDP_MAX_TEXT = 128, /* cname, msid parts, fmtp */
     KG_SDP_ERROR_BYTES = 200,
 };
@@ -33,7 +34,11 @@ struct kg_sdp_codec {
 
 struct kg_sdp_media {
     enum kg_sdp_kind kind;
-    bool rejected; /* port 0, and not a bundle-only line */
+    bool rejected;                  /* port 0, and not a bundle-only line */
+    bool reduced_rtcp;              /* RFC 5506 */
+    char type[KG_SDP_MAX_WORD + 1]; /* the m= line's words, to answer a line that is not ours */
+    char proto[KG_SDP_MAX_WORD + 1];
+    char format[KG_SDP_MAX_WORD + 1]; /* the first */
     enum kg_sdp_direction direction;
     char mid[KG_MAX_MID + 1];
     struct kg_sdp_codec codec;
@@ -47,6 +52,7 @@ struct kg_sdp_media {
 struct kg_sdp {
     uint64_t session_id;
     uint64_t session_version;
+    uint8_t tagged; /* media whose transport attributes count: the first of the bundle, RFC 9143 §7.2.1 */
     char ufrag[KG_MAX_UFRAG + 1];
     char pwd[KG_MAX_PWD + 1];
     bool has_fingerprint;

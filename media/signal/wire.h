@@ -14,11 +14,11 @@ enum {
     KG_VIDEO_SLOTS = 9,
     KG_PRESENTATION_SLOTS = 1,
     KG_OFFER_LINES = 3 + KG_AUDIO_SLOTS + KG_VIDEO_SLOTS + KG_PRESENTATION_SLOTS,
-    KG_MAX_LINES = 24,      /* m-lines of one description, rejected ones too */
-    KG_MAX_CANDIDATES = 16, /* kept of one description */
-    KG_MAX_MID = 32,        /* characters */
-    KG_MAX_UFRAG = 256,     /* RFC 8839 §5.4: 4..256 */
-    KG_MAX_PWD = 256,       /* RFC 8839 §5.4: 22..256 */
+    KG_MAX_LINES = 24,       /* m-lines of one description, rejected ones too */
+    KG_MAX_CANDIDATES = 16,  /* kept of one description */
+    KG_MAX_MID = 32,         /* characters */
+    KG_MAX_UFRAG = 256,      /* RFC 8839 §5.4: 4..256 */
+    KG_MAX_PWD = 256,        /* RFC 8839 §5.4: 22..256 */
     KG_ROLE_TEXT_BYTES = 20, /* "presentation-0" and its NUL fit */
 };
 
