@@ -16,7 +16,7 @@ struct kg_packet {
     uint32_t size;
     int64_t arrival_us;          /* received: when; to be sent: when it was made */
     struct kg_packet_pool *pool; /* NULL: heap */
-    struct kg_packet *next;      /* the pool's while free; then the one holder's, for a list */
+    struct kg_packet *next;      /* the pool's while free; else for whoever is the only holder */
     uint8_t data[KG_PACKET_CAPACITY];
 };
 

@@ -16,7 +16,6 @@ struct kg_receive_stats {
     uint32_t cycles; /* × 2^16 */
     uint32_t base_sequence;
     uint32_t bad_sequence;
-    uint32_t probation;
     uint64_t received; /* packets, since the last restart of the source */
     uint64_t bytes;    /* RTP packets with headers, ever */
     uint64_t expected_prior, received_prior;

@@ -62,6 +62,7 @@ struct kg_slot_rewrite {
     bool has_sent;
     uint16_t last_picture;
     uint8_t last_tl0;
+    uint32_t anchor_span;                     /* number of the first span of the current source */
     struct kg_slot_span spans[KG_SLOT_SPANS]; /* ring, oldest overwritten */
     uint32_t span_count;                      /* ever made */
 };

@@ -9,7 +9,6 @@
 
 #include "base/attr.h"
 #include "rtp/rtcp.h"
-#include "rtp/rtp.h"
 
 enum { KG_TWCC_HISTORY = 2048 }; /* power of two */
 
@@ -30,9 +29,6 @@ struct kg_twcc_result {
 
 struct kg_twcc_sender {
     int64_t next;
-    struct kg_unwrapper acked;
-    bool started;
-    struct kg_unwrapper feedback;
     bool has_feedback;
     int64_t last_reference_us; /* unwrapped */
     int64_t last_feedback_us;  /* when feedback last came */
