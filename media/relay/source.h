@@ -1,0 +1,79 @@
+/* One microphone, camera or presentation as the relay receives it: its stream's statistics, what is missing,
+ * what may be asked for again, its clock, and which slots it feeds. Thread: the meeting's worker. Owns its
+ * cache; slots and party are borrowed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "relay/slot_speakers.h"
+#include "relay/slots.h"
+#include "rtp/nack.h"
+#include "rtp/receive_stats.h"
+#include "rtp/rtp.h"
+#include "rtp/sent_cache.h"
+#include "rtp/time_map.h"
+
+#define KG_SOURCE_SILENT_US       2000000 /* no packet for so long: it has stopped */
+#define KG_SOURCE_PLI_US          500000  /* between keyframe requests ... */
+#define KG_SOURCE_PLI_NEWCOMER_US 100000  /* ... unless somebody new waits for the first picture */
+
+struct kg_party;
+struct kg_slot;
+
+struct kg_source {
+    uint32_t id; /* the meeting's, put as CSRC */
+    enum kg_source_kind kind;
+    struct kg_party *party;
+    const struct kg_wire_line *line; /* in the party's wire; NULL: not negotiated */
+    bool muted;
+    bool active;             /* packets have come within KG_SOURCE_SILENT_US, and it is not muted */
+    uint32_t ssrc, rtx_ssrc; /* 0: not learnt yet */
+
+    struct kg_receive_stats stats;
+    struct kg_nack nack;         /* video */
+    struct kg_sent_cache *cache; /* video; NULL for microphones */
+    struct kg_time_map time_map;
+    struct kg_speaker speaker; /* microphone */
+    int64_t heard_us;
+    uint32_t last_timestamp; /* the newest packet's, and when it came: a clock until the first report */
+    int64_t last_arrival_us;
+
+    bool keyframe_wanted, keyframe_newcomer;
+    int64_t keyframe_asked_us; /* 0: never */
+    uint8_t fir_sequence;
+
+    LIST_HEAD(, kg_slot) feeds;   /* slots that carry it */
+    LIST_HEAD(, kg_slot) awaited; /* slots that will, at its next keyframe */
+};
+
+/* line: may be NULL. false: memory is short (logged). */
+KG_MUST_CHECK bool kg_source_init(struct kg_source *source, struct kg_party *party, enum kg_source_kind kind,
+                                  uint32_t id, const struct kg_wire_line *line, bool muted);
+/* No slot may be linked to it any more. */
+void kg_source_finish(struct kg_source *source);
+static inline bool kg_source_is_video(const struct kg_source *source)
+{
+    return source->kind != KG_SOURCE_MICROPHONE;
+}
+
+/* The stream has this SSRC from now on: what was known of another is forgotten. */
+void kg_source_bind(struct kg_source *source, uint32_t ssrc);
+/* Notes a packet's arrival. recovered: it came by RTX. false: known already, do not forward it. */
+KG_MUST_CHECK bool kg_source_receive(struct kg_source *source, const struct kg_rtp_packet *packet,
+                                     size_t size, bool recovered, int64_t now_us);
+void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us);
+/* Lets go of every cached packet: nothing said before a mute is sent after it. */
+void kg_source_forget(struct kg_source *source, int64_t now_us);
+
+/* Relay time of a timestamp of this source. Exact once its party has sent a report, else by arrival. */
+int64_t kg_source_time(const struct kg_source *source, uint32_t timestamp);
+/* The inverse: what the source's clock shows at a relay time. */
+uint32_t kg_source_timestamp(const struct kg_source *source, int64_t time_us);
+
+/* Somebody needs a keyframe; newcomer: has no picture of this source at all. */
+void kg_source_want_keyframe(struct kg_source *source, bool newcomer);
+/* true: ask for it now (and this counts as asked). */
+KG_MUST_CHECK bool kg_source_take_keyframe_request(struct kg_source *source, int64_t now_us);
