@@ -35,7 +35,7 @@ struct kg_dtls_params {
     /* One datagram out; called inside start, receive, tick and close. Must not call back. */
     void (*send)(void *user, const void *data, size_t size);
     void *user;
-    /* Client: SRTP profiles to offer, in OpenSSL's words; NULL: the usual ones. For tests. */
+    /* SRTP profiles to offer or accept, in OpenSSL's words; NULL: both, GCM first. For tests. */
     const char *srtp_profiles;
 };
 

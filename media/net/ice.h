@@ -13,15 +13,16 @@
 #include "rtp/stun.h"
 
 enum {
-    KG_ICE_MAX_UFRAG = 256,          /* RFC 8839 §5.4 */
-    KG_ICE_MAX_PASSWORD = 256,       /* RFC 8839 §5.4 */
-    KG_ICE_MAX_REMOTES = 3,          /* UDP candidates of the relay */
-    KG_ICE_LITE_MAX_PATHS = 8,       /* a relay remembers so many validated paths of one party */
-    KG_ICE_CONSENT_US = 30000000,    /* RFC 7675 §5.1: consent expires */
-    KG_ICE_TUNNEL_AFTER_US = 700000, /* UDP silent for so long: the tunnel is asked for */
-    KG_ICE_LITE_RATE = 50,           /* requests a second answered to one party, */
-    KG_ICE_LITE_BURST = 100,         /* and at once; */
-    KG_ICE_LITE_ERROR_RATE = 10      /* requests without integrity answered a second */
+    KG_ICE_MAX_UFRAG = 256,           /* RFC 8839 §5.4 */
+    KG_ICE_MAX_PASSWORD = 256,        /* RFC 8839 §5.4 */
+    KG_ICE_MAX_REMOTES = 3,           /* UDP candidates of the relay */
+    KG_ICE_LITE_MAX_PATHS = 8,        /* a relay remembers so many validated paths of one party */
+    KG_ICE_CONSENT_US = 30000000,     /* RFC 7675 §5.1: consent expires */
+    KG_ICE_FIRST_CHECK_US = 15000000, /* no valid check since creation: lost */
+    KG_ICE_TUNNEL_AFTER_US = 700000,  /* UDP silent for so long: the tunnel is asked for */
+    KG_ICE_LITE_RATE = 50,            /* requests a second answered to one party, */
+    KG_ICE_LITE_BURST = 100,          /* and at once; */
+    KG_ICE_LITE_ERROR_RATE = 10       /* requests without integrity answered a second */
 };
 
 struct kg_ice_params {

@@ -82,6 +82,8 @@ struct kg_transport_params {
      */
     struct kg_path remotes[KG_TRANSPORT_MAX_REMOTES]; /* the relay's UDP candidates, best first */
     size_t remote_count;
+    const char
+        *srtp_profiles; /* what to offer or accept, in OpenSSL's words; NULL: both, GCM first. For tests. */
 };
 
 struct kg_transport_stats {
