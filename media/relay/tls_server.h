@@ -1,0 +1,29 @@
+/* The relay's side of TLS for control and tunnel: TLS 1.2 or newer, the relay's certificate, and clients'
+ * certificates demanded from our own authority. Thread: the SSL_CTX's owner. */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "relay/problem.h"
+
+struct lws_context;
+struct lws_vhost;
+struct lws_protocols;
+struct lws_retry_bo;
+
+/* Can the files in the state folder serve? Reads them all; says which is wrong and what to do. */
+KG_MUST_CHECK bool kg_tls_server_check(const char *state, struct kg_problem *problem);
+
+/* A virtual host without a listening socket of its own, for sockets handed over (lws_adopt_socket_vhost).
+ * alpn: what it answers. protocols and idle (when to ping and to give up) must outlive it. The first
+ * protocol's callback must pass LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS to kg_tls_server_prepare.
+ * NULL: refused (logged). */
+struct lws_vhost *kg_tls_server_vhost(struct lws_context *context, const char *name, const char *alpn,
+                                      const struct lws_protocols *protocols, const struct lws_retry_bo *idle,
+                                      void *user);
+/* false (logged): a file is wrong, as kg_tls_server_check would say. */
+KG_MUST_CHECK bool kg_tls_server_prepare(SSL_CTX *context, const char *state);
+/* New connections use the certificate and key now on disk. false (logged): the old ones stay. */
+bool kg_tls_server_reload(SSL_CTX *context, const char *state);

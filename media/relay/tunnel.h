@@ -1,0 +1,41 @@
+/* Media over TLS: each thread runs its own event loop with WebSocket connections on /v1/media, one binary
+ * message a datagram, and passes datagrams to and from the workers. Queues are short: over TCP what is late
+ * is worthless, so the oldest picture data gives way first and nothing grows.
+ * Thread: created and destroyed by main; posting is any thread's. Owns: threads and connections. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+struct kg_queue;
+struct kg_tunnels;
+struct kg_worker_pool;
+
+enum { KG_TUNNEL_QUEUE = 512 };
+
+/* Since start, over all threads. */
+struct kg_tunnel_totals {
+    uint64_t messages_in, messages_out, dropped;
+    unsigned connections;
+};
+
+struct kg_tunnels_params {
+    unsigned threads;
+    const char *state;                /* folder of the certificates; outlives the tunnels */
+    unsigned ping_s, idle_s;          /* a silent peer is pinged, then given up */
+    int64_t hello_us;                 /* for the first datagram, which must be a STUN request */
+    atomic_uint *connections;         /* of the acceptor */
+    struct kg_queue *const *accepted; /* of struct kg_accepted, one a thread */
+    struct kg_queue *const *out;      /* of struct kg_tunnel_datagram, one a thread */
+    struct kg_worker_pool *pool;
+};
+
+/* NULL: a certificate cannot be used or the system refuses (logged). */
+struct kg_tunnels *kg_tunnels_create(const struct kg_tunnels_params *params);
+void kg_tunnels_destroy(struct kg_tunnels *tunnels);
+/* New connections show the certificate now on disk. Thread: any. */
+void kg_tunnels_reload(struct kg_tunnels *tunnels);
+/* Thread: any. */
+void kg_tunnels_totals(struct kg_tunnels *tunnels, struct kg_tunnel_totals *totals);
