@@ -29,22 +29,26 @@ struct kg_estimator {
     int64_t group_first_send_us, group_last_send_us, group_last_arrival_us;
     int64_t prior_send_us, prior_arrival_us;
     bool has_group, has_prior;
-    /* trend of accumulated delay over the last groups */
+    /* one-way delay, from an arbitrary zero, and its trend over the last groups */
     double delay_us, smoothed_us;
-    double sample_time[KG_ESTIMATOR_WINDOW], sample_delay[KG_ESTIMATOR_WINDOW];
-    uint32_t samples;
-    double threshold; /* adapts to the line's own noise */
-    int64_t threshold_us;
-    int64_t overuse_since_us;
-    double last_trend;
+    double least_us[2]; /* in the running and the last 10 s: what the empty line takes */
+    int64_t least_since_us;
+    double sample_time[KG_ESTIMATOR_WINDOW], sample_delay[KG_ESTIMATOR_WINDOW]; /* ring */
+    uint32_t samples;                                                           /* ever */
+    double threshold_us; /* growth over the window that counts; adapts to the line's own noise */
+    int64_t threshold_time_us;
+    double last_growth_us;
+    uint32_t over_count; /* groups in a row */
     /* loss and throughput over the last windows */
-    int64_t window_us;
+    int64_t loss_since_us;
     uint32_t window_received, window_lost;
-    double loss; /* 0..1, smoothed */
-    int64_t rate_since_us;
+    double loss;           /* 0..1, smoothed */
+    int64_t rate_since_us; /* receiver's clock */
+    bool has_rate_since;
     uint64_t rate_bytes;
     double received_bps; /* 0: unknown */
-    int64_t first_us, changed_us, fell_us, loss_fell_us, feedback_us;
+    int64_t raised_us, fell_us, feedback_us;
+    bool has_feedback, has_fallen;
 };
 
 void kg_estimator_init(struct kg_estimator *estimator, const struct kg_estimator_params *params);
