@@ -48,10 +48,11 @@ static bool run_to_end(GstElement *pipeline)
 
 bool kg_mark_write(const struct kg_mark_clip *clip)
 {
-    bool generated = strcmp(clip->source, "test") == 0;
+    bool generated = strncmp(clip->source, "test", 4) == 0;
+    const char *pattern = strncmp(clip->source, "test:", 5) == 0 ? clip->source + 5 : "smpte100";
     uint32_t side = kg_mark_side(clip->width);
     char *source = generated
-                       ? g_strdup("videotestsrc pattern=smpte100 horizontal-speed=6")
+                       ? g_strdup_printf("videotestsrc pattern=%s horizontal-speed=6", pattern)
                        : g_strdup_printf("filesrc location=\"%s\" ! decodebin ! videoconvert", clip->source);
     char *freeze = clip->still ? g_strdup("imagefreeze !") : g_strdup("");
     char *text =

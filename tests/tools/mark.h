@@ -16,7 +16,7 @@ static inline uint32_t kg_mark_width(uint32_t picture_width)
 }
 
 struct kg_mark_clip {
-    const char *source; /* a file GStreamer can decode, or "test" for a generated moving picture */
+    const char *source; /* a file GStreamer can decode, or "test", "test:PATTERN" (videotestsrc's names) */
     const char *out;    /* .y4m, I420 */
     uint32_t width, height, fps;
     uint32_t frames; /* at most; a shorter source gives fewer */
