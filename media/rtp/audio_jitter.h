@@ -58,7 +58,7 @@ KG_MUST_CHECK bool kg_audio_jitter_push(struct kg_audio_jitter *jitter, struct k
  * played, time-stretcher included; the tick needs 10 ms of it. */
 void kg_audio_jitter_pull(struct kg_audio_jitter *jitter, int64_t pcm_us, int64_t now_us,
                           struct kg_audio_action *action);
-/* At least this much delay, for lip sync with late pictures (kg_playout_audio_extra_us). */
+/* At least this much delay, for lip sync with late pictures (kg_playout_audio_least_us). */
 void kg_audio_jitter_set_least(struct kg_audio_jitter *jitter, int64_t least_us);
 void kg_audio_jitter_stats(const struct kg_audio_jitter *jitter, struct kg_audio_jitter_stats *stats);
 /* RFC 6716 §3.1: samples at 48 kHz in an Opus packet; 0: malformed. */

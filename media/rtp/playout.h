@@ -25,15 +25,14 @@ struct kg_playout {
     int64_t bucket_us; /* least (arrival − timestamp), as a sliding window */
     int64_t least[KG_PLAYOUT_BUCKETS];
     int64_t base_us;
-    int64_t lateness_us[KG_PLAYOUT_LATENESS]; /* of the last frames over base */
-    uint32_t lateness_count;
-    int64_t jitter_us;     /* delay for jitter alone */
-    int64_t delay_us;      /* in force */
-    int64_t video_lag_us;  /* capture → shown, without delay added for sound; smoothed; UNKNOWN */
-    int64_t audio_lag_us;  /* capture → heard; UNKNOWN */
-    int64_t audio_seen_us; /* when that was said */
+    int64_t lateness_us[KG_PLAYOUT_LATENESS]; /* of the last frames over base; ring */
+    uint32_t lateness_count;                  /* ever */
+    int64_t delay_us;                         /* in force */
+    int64_t lag_us;                           /* capture → shown without delay_us, smoothed; UNKNOWN */
+    int64_t audio_lag_us;                     /* capture → heard; UNKNOWN */
+    int64_t audio_seen_us;                    /* when that was said */
     int64_t last_due_us;
-    uint64_t frames, late;
+    uint64_t frames, late; /* late: came after its time, shown at once */
 };
 
 void kg_playout_init(struct kg_playout *playout, const struct kg_playout_params *params);
@@ -48,6 +47,7 @@ int64_t kg_playout_frame(struct kg_playout *playout, uint32_t timestamp, uint32_
 /* Whether a decoded frame due at due_us is not worth showing because the next one, due at next_due_us
  * (INT64_MAX: none), is due as well. */
 bool kg_playout_superseded(int64_t due_us, int64_t next_due_us, int64_t now_us);
-/* How much delay the sound should get because the pictures are later than it (over the 40 ms nobody sees):
- * kg_audio_jitter_set_least(base target + this). 0 mostly. */
-int64_t kg_playout_audio_extra_us(const struct kg_playout *playout, int64_t now_us);
+/* The delay the sound's buffer should have at least because the pictures are later than it, beyond the 40 ms
+ * nobody sees; audio_delay_us: what it has now (kg_audio_jitter_stats). For kg_audio_jitter_set_least; 0
+ * mostly. */
+int64_t kg_playout_audio_least_us(const struct kg_playout *playout, int64_t audio_delay_us, int64_t now_us);
