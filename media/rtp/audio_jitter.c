@@ -50,9 +50,11 @@ struct kg_audio_jitter {
     int64_t next_timestamp; /* of the sample after the last produced; valid once anything was played */
     int64_t next_sequence;
     bool has_next;
-    uint32_t source;    /* of the last packet decoded */
-    int64_t missing_us; /* concealed or silent in a row */
-    int stretching;     /* -1 slower, 0, 1 faster */
+    uint32_t source;       /* of the last packet decoded */
+    int64_t missing_us;    /* concealed or silent in a row */
+    int stretching;        /* -1 slower, 0, 1 faster */
+    double loss;           /* part of packets missing at their time, smoothed */
+    int64_t redundancy_us; /* added to the target while loss is high */
 };
 
 struct kg_audio_jitter_params kg_audio_jitter_params_default(void)
