@@ -1,0 +1,363 @@
+/* Home: the clock, this room, its health, today's meetings, and one large button on the meeting that matters.
+ */
+#include "screens/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/i18n.h"
+#include "core/icons.h"
+#include "core/problems.h"
+#include "core/words.h"
+#include "widgets/button.h"
+#include "widgets/card.h"
+#include "widgets/notice.h"
+
+enum {
+    ROWS = 5, /* meetings on one page */
+    ROW_HEIGHT = 96,
+    ROW_GAP = 10,
+    LEFT_WIDTH = 560,
+};
+
+/* --- header: who we are, how we are --- */
+
+struct health {
+    const char *icon, *icon_bad, *label;
+    bool good;
+};
+
+static int draw_health(struct kg_canvas *c, struct kg_rect row, const struct kg_room_state *s)
+{
+    const struct health parts[] = {
+        {KG_ICON_NETWORK, KG_ICON_NETWORK_OFF, kg_tr("回線"), s->relay == KG_RELAY_CONNECTED},
+        {KG_ICON_VIDEOCAM, KG_ICON_VIDEOCAM_OFF, kg_tr("カメラ"), s->camera != KG_DEVICE_MISSING},
+        {KG_ICON_MIC, KG_ICON_MIC_OFF, kg_tr("マイク"), s->microphone != KG_DEVICE_MISSING},
+        {KG_ICON_SPEAKER, KG_ICON_SPEAKER, kg_tr("スピーカー"), s->speaker != KG_DEVICE_MISSING},
+    };
+    const int cell = 96;
+    struct kg_rect box = kg_rect_cut_right(&row, cell * (int)KG_ARRAY_LEN(parts) + 16);
+    kg_card(c, box);
+    struct kg_rect inner = kg_rect_inset(box, 8, 8);
+    for (size_t i = 0; i < KG_ARRAY_LEN(parts); i++) {
+        const struct health *p = &parts[i];
+        struct kg_rect at = kg_rect_inset(kg_rect_cut_left(&inner, cell), 3, 0);
+        enum kg_tone tone = p->good ? KG_TONE_GOOD : i == 0 ? KG_TONE_WARN : KG_TONE_BAD;
+        if (!p->good)
+            kg_canvas_round(c, at, KG_RADIUS_M, kg_tone_back(tone));
+        struct kg_rect top = kg_rect_cut_top(&at, 38);
+        top.y += 3;
+        kg_canvas_icon(c, top, p->good ? p->icon : p->icon_bad, 28, kg_tone_front(tone));
+        struct kg_rect badge = kg_rect(top.x + top.w / 2 + 7, top.y + 18, 18, 18);
+        kg_canvas_round(c, badge, KG_RADIUS_PILL, p->good ? KG_COLOR_SURFACE : kg_tone_back(tone));
+        kg_canvas_icon(c, badge, p->good ? KG_ICON_CHECK_CIRCLE : KG_ICON_ERROR, 17, kg_tone_front(tone));
+        struct kg_text_style style = {.size = KG_TEXT_SMALL, .align = KG_ALIGN_CENTER, .bold = !p->good};
+        style.color = p->good ? KG_COLOR_TEXT_MUTED : kg_tone_front(tone);
+        kg_canvas_text(c, at, style, p->label);
+    }
+    return box.w;
+}
+
+static void draw_header(struct kg_canvas *c, struct kg_rect row, const struct kg_room_state *s)
+{
+    char office[2 * KG_ROOM_NAME_SIZE];
+    kg_words_office(office, sizeof(office), &s->room);
+    int used = draw_health(c, row, s);
+    kg_rect_cut_right(&row, used + KG_SPACE_XL);
+    struct kg_rect badge = kg_rect_cut_left(&row, row.h);
+    kg_canvas_round(c, badge, KG_RADIUS_L, KG_COLOR_PRIMARY);
+    kg_canvas_icon(c, badge, KG_ICON_ROOM, 44, KG_COLOR_ON_PRIMARY);
+    kg_rect_cut_left(&row, 20);
+    row = kg_rect_inset(row, 0, 2);
+    kg_canvas_text(c, kg_rect_cut_top(&row, 30),
+                   (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .data = true},
+                   office);
+    kg_canvas_text(
+        c, row,
+        (struct kg_text_style){.size = KG_TEXT_TITLE, .color = KG_COLOR_TEXT, .bold = true, .data = true},
+        s->room.name);
+}
+
+/* --- one strip for what is wrong now --- */
+
+static bool find_trouble(const struct kg_room_state *s, char *text, size_t size, const char **icon)
+{
+    char clock[16];
+    kg_words_clock(clock, sizeof(clock), s->relay_since_us);
+    if (s->relay == KG_RELAY_AWAY) {
+        const char *what = kg_tr(s->error.problem ? kg_problem_text(s->error.problem)->headline
+                                                  : "中継サーバーにつながりません");
+        *icon = KG_ICON_NETWORK_OFF;
+        if (s->relay_since_us > 0)
+            snprintf(text, size, kg_tr("%s。自動で接続し直しています。予定は%s時点のものです。"), what,
+                     clock);
+        else
+            snprintf(text, size, kg_tr("%s。自動で接続し直しています。"), what);
+        return true;
+    }
+    for (int i = 0; i < KG_NOTICE_COUNT; i++) {
+        if (!s->notices[i])
+            continue;
+        const struct kg_notice_text *n = kg_notice_text((enum kg_notice)i);
+        *icon = n->icon;
+        snprintf(text, size, "%s", kg_tr(n->text));
+        return true;
+    }
+    return false;
+}
+
+/* --- left: clock and the offered meeting --- */
+
+static void draw_clock(struct kg_canvas *c, struct kg_rect box, const struct kg_room_state *s)
+{
+    char text[64];
+    kg_words_clock(text, sizeof(text), s->wall_us);
+    kg_canvas_text(c, kg_rect_cut_top(&box, 136),
+                   (struct kg_text_style){.size = KG_TEXT_CLOCK, .color = KG_COLOR_TEXT, .bold = true}, text);
+    kg_words_date(text, sizeof(text), s->wall_us);
+    kg_canvas_text(c, kg_rect_cut_top(&box, 40),
+                   (struct kg_text_style){.size = KG_TEXT_LARGE, .color = KG_COLOR_TEXT_MUTED}, text);
+}
+
+static void draw_no_meeting(struct kg_canvas *c, struct kg_rect card, const struct kg_room_state *s)
+{
+    kg_card(c, card);
+    struct kg_rect inner = kg_rect_inset(card, 40, (card.h - 236) / 2);
+    struct kg_rect icon = kg_rect_cut_top(&inner, 112);
+    kg_canvas_round(c, kg_rect(icon.x + icon.w / 2 - 52, icon.y, 104, 104), KG_RADIUS_PILL,
+                    KG_COLOR_PRIMARY_SOFT);
+    kg_canvas_icon(c, kg_rect(icon.x + icon.w / 2 - 52, icon.y, 104, 104), KG_ICON_EVENT_AVAILABLE, 56,
+                   KG_COLOR_ON_PRIMARY_SOFT);
+    kg_rect_cut_top(&inner, 20);
+    const char *headline = s->meeting_count ? "本日の会議はすべて終わりました" : "本日の会議はありません";
+    kg_canvas_text(c, kg_rect_cut_top(&inner, 48),
+                   (struct kg_text_style){
+                       .size = KG_TEXT_LARGE, .color = KG_COLOR_TEXT, .bold = true, .align = KG_ALIGN_CENTER},
+                   kg_tr(headline));
+    kg_canvas_text(
+        c, kg_rect_cut_top(&inner, 40),
+        (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
+        kg_tr("予定が入ると、ここに表示されます。"));
+}
+
+static void draw_offered(struct kg_canvas *c, struct kg_rect card, const struct kg_room_state *s,
+                         const struct kg_room_meeting *m)
+{
+    char text[1024];
+    kg_card(c, card);
+    struct kg_rect inner = kg_rect_inset(card, 32, 28);
+    struct kg_rect button = kg_rect_cut_bottom(&inner, 92);
+    struct kg_rect top = kg_rect_cut_top(&inner, 48);
+    bool now = m->state == KG_MEETING_NOW;
+    const char *tag = kg_tr(now ? "開催中" : "次の会議");
+    int tag_width = kg_chip_width(c, now ? KG_ICON_GROUPS : KG_ICON_SCHEDULE, tag);
+    kg_chip(c, top.x + top.w - tag_width, top.y + 7, now ? KG_TONE_GOOD : KG_TONE_PRIMARY,
+            now ? KG_ICON_GROUPS : KG_ICON_SCHEDULE, tag);
+    kg_rect_cut_right(&top, tag_width + KG_SPACE_M);
+    kg_words_range(text, sizeof(text), m->start_us, m->end_us);
+    kg_canvas_text(
+        c, top, (struct kg_text_style){.size = KG_TEXT_HEADLINE, .color = KG_COLOR_TEXT, .bold = true}, text);
+    kg_rect_cut_top(&inner, 12);
+    int room = inner.h - KG_SPACE_M;
+    struct kg_text_style title = {.size = KG_TEXT_TITLE,
+                                  .color = KG_COLOR_TEXT,
+                                  .bold = true,
+                                  .lines = room > 170 ? 2 : 1,
+                                  .data = true};
+    kg_rect_cut_top(&inner, kg_canvas_text(c, inner, title, m->title) + KG_SPACE_S);
+    kg_words_sites(text, sizeof(text), m);
+    if (text[0]) {
+        struct kg_rect sites = inner;
+        kg_canvas_icon(c, kg_rect(sites.x, sites.y + 3, 26, 26), KG_ICON_BUILDING, 26, KG_COLOR_TEXT_MUTED);
+        kg_rect_cut_left(&sites, 38);
+        int lines = (inner.h - KG_SPACE_M) / 33;
+        struct kg_text_style style = {
+            .size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .lines = lines >= 2 ? 2 : 1, .data = true};
+        if (style.lines == 1)
+            sites.h = 33;
+        kg_canvas_text(c, sites, style, text);
+    }
+    if (m->joinable) {
+        kg_button(c, button,
+                  &(struct kg_button){.id = "home.join",
+                                      .label = kg_tr("会議に参加"),
+                                      .icon = KG_ICON_ENTER,
+                                      .value = m->uid,
+                                      .kind = KG_BUTTON_PRIMARY,
+                                      .size = KG_TEXT_TITLE});
+        return;
+    }
+    kg_canvas_round(c, button, KG_RADIUS_L, KG_COLOR_SUNKEN);
+    kg_canvas_text(
+        c, button,
+        (struct kg_text_style){
+            .size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .bold = true, .align = KG_ALIGN_CENTER},
+        kg_tr(s->relay == KG_RELAY_CONNECTED ? "開始時刻が近づくと参加できます"
+                                             : "接続が戻ると参加できます"));
+}
+
+/* --- right: today's list --- */
+
+static int row_tag(struct kg_canvas *c, struct kg_rect row, const struct kg_room_meeting *m)
+{
+    const char *label = m->state == KG_MEETING_NOW         ? kg_tr("開催中")
+                        : m->state == KG_MEETING_ENDED     ? kg_tr("終了")
+                        : m->state == KG_MEETING_CANCELLED ? kg_tr("中止")
+                                                           : NULL;
+    if (!label)
+        return 0;
+    int width = kg_chip_width(c, NULL, label);
+    enum kg_tone tone = m->state == KG_MEETING_NOW ? KG_TONE_GOOD : KG_TONE_PLAIN;
+    kg_chip(c, row.x + row.w - width, row.y + (row.h - KG_CHIP_HEIGHT) / 2, tone, NULL, label);
+    return width + KG_SPACE_M;
+}
+
+static void draw_row(struct kg_canvas *c, struct kg_rect row, const struct kg_room_meeting *m, bool offered,
+                     uint32_t index)
+{
+    char text[1024];
+    bool over = m->state == KG_MEETING_ENDED || m->state == KG_MEETING_CANCELLED;
+    if (!over)
+        kg_canvas_shadow(c, row, KG_RADIUS_M, 10);
+    kg_canvas_round(c, row, KG_RADIUS_M, over ? KG_COLOR_SUNKEN : KG_COLOR_SURFACE);
+    if (offered)
+        kg_canvas_ring(c, row, KG_RADIUS_M, 3, KG_COLOR_PRIMARY);
+    struct kg_rect inner = kg_rect_inset(row, 20, 12);
+    struct kg_rect times = kg_rect_cut_left(&inner, 84);
+    enum kg_color front = over ? KG_COLOR_TEXT_MUTED : KG_COLOR_TEXT;
+    kg_words_clock(text, sizeof(text), m->start_us);
+    kg_canvas_text(c, kg_rect_cut_top(&times, 40),
+                   (struct kg_text_style){.size = KG_TEXT_LARGE, .color = front, .bold = true}, text);
+    kg_words_clock(text, sizeof(text), m->end_us);
+    kg_canvas_text(c, times, (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED},
+                   text);
+    kg_canvas_round(c, kg_rect(inner.x, inner.y + 4, 4, inner.h - 8), 2,
+                    over ? KG_COLOR_OUTLINE : KG_COLOR_PRIMARY);
+    kg_rect_cut_left(&inner, 24);
+    if (m->joinable && !offered) {
+        char id[32];
+        snprintf(id, sizeof(id), "home.join.%u", index);
+        struct kg_rect button = kg_rect_cut_right(&inner, 112);
+        button = kg_rect(button.x, row.y + (row.h - 60) / 2, button.w, 60);
+        kg_button(c, button,
+                  &(struct kg_button){
+                      .id = id, .label = kg_tr("参加"), .value = m->uid, .kind = KG_BUTTON_SECONDARY});
+        kg_rect_cut_right(&inner, KG_SPACE_M);
+    } else {
+        kg_rect_cut_right(&inner, row_tag(c, inner, m));
+    }
+    kg_canvas_text(c, kg_rect_cut_top(&inner, 40),
+                   (struct kg_text_style){.size = KG_TEXT_BODY, .color = front, .bold = true, .data = true},
+                   m->title);
+    kg_words_sites(text, sizeof(text), m);
+    kg_canvas_text(c, inner,
+                   (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .data = true},
+                   text);
+}
+
+static void draw_pager(struct kg_canvas *c, struct kg_rect row, int page, int pages)
+{
+    char text[32];
+    struct kg_rect previous = kg_rect_cut_left(&row, 160), next = kg_rect_cut_right(&row, 160);
+    if (page > 0)
+        kg_button(c, previous,
+                  &(struct kg_button){.id = "home.previous",
+                                      .label = kg_tr("前の予定"),
+                                      .icon = KG_ICON_UP,
+                                      .kind = KG_BUTTON_SECONDARY,
+                                      .size = KG_TEXT_SMALL});
+    if (page < pages - 1)
+        kg_button(c, next,
+                  &(struct kg_button){.id = "home.next",
+                                      .label = kg_tr("次の予定"),
+                                      .icon = KG_ICON_DOWN,
+                                      .kind = KG_BUTTON_SECONDARY,
+                                      .size = KG_TEXT_SMALL});
+    snprintf(text, sizeof(text), "%d / %d", page + 1, pages);
+    kg_canvas_text(
+        c, row,
+        (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
+        text);
+}
+
+static void draw_list(struct kg_canvas *c, struct kg_rect box, const struct kg_room_state *s,
+                      const struct kg_view *view, const struct kg_room_meeting *offered)
+{
+    char text[64];
+    int count = (int)KG_MIN(s->meeting_count, (uint32_t)KG_ROOM_MAX_MEETINGS);
+    struct kg_rect head = kg_rect_cut_top(&box, 40);
+    kg_canvas_text(c, head,
+                   (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT, .bold = true},
+                   kg_tr("本日の予定"));
+    snprintf(text, sizeof(text), kg_tr("%d件"), count);
+    kg_canvas_text(
+        c, head,
+        (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_RIGHT},
+        text);
+    kg_rect_cut_top(&box, 8);
+    int rows = (box.h + ROW_GAP) / (ROW_HEIGHT + ROW_GAP);
+    if (count > rows)
+        rows = KG_MAX((box.h - 60) / (ROW_HEIGHT + ROW_GAP), 1);
+    int pages = KG_MAX((count + rows - 1) / rows, 1);
+    int page = (offered ? (int)(offered - s->meetings) / rows : 0) + view->home_page;
+    page = KG_MAX(KG_MIN(page, pages - 1), 0);
+    if (count == 0) {
+        kg_canvas_round(c, kg_rect(box.x, box.y, box.w, ROW_HEIGHT), KG_RADIUS_M, KG_COLOR_SUNKEN);
+        kg_canvas_text(c, kg_rect(box.x, box.y, box.w, ROW_HEIGHT),
+                       (struct kg_text_style){
+                           .size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
+                       kg_tr("予定はありません"));
+    }
+    for (int i = page * rows; i < count && i < (page + 1) * rows; i++) {
+        draw_row(c, kg_rect_cut_top(&box, ROW_HEIGHT), &s->meetings[i], &s->meetings[i] == offered,
+                 (uint32_t)i);
+        kg_rect_cut_top(&box, ROW_GAP);
+    }
+    if (pages > 1)
+        draw_pager(c, kg_rect_cut_bottom(&box, 56), page, pages);
+}
+
+static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struct kg_view *view)
+{
+    struct kg_rect all = kg_canvas_area(c);
+    kg_canvas_fill(c, all, KG_COLOR_BACKGROUND);
+    struct kg_rect page = kg_rect_inset(all, KG_SPACE_XL, 28);
+    draw_header(c, kg_rect_cut_top(&page, 80), s);
+    char trouble[512];
+    const char *icon = NULL;
+    if (find_trouble(s, trouble, sizeof(trouble), &icon)) {
+        kg_rect_cut_top(&page, KG_SPACE_M);
+        kg_notice_strip(c, kg_rect_cut_top(&page, 60), KG_TONE_WARN, icon, trouble);
+    }
+    kg_rect_cut_top(&page, KG_SPACE_M);
+    struct kg_rect left = kg_rect_cut_left(&page, LEFT_WIDTH + (all.w - KG_PANEL_WIDTH) / 2);
+    kg_rect_cut_left(&page, KG_SPACE_XL);
+    draw_clock(c, kg_rect_cut_top(&left, 180), s);
+    kg_rect_cut_top(&left, KG_SPACE_M);
+    const struct kg_room_meeting *offered = kg_room_meeting_offered(s);
+    if (offered)
+        draw_offered(c, left, s, offered);
+    else
+        draw_no_meeting(c, left, s);
+    kg_rect_cut_top(&page, 12);
+    draw_list(c, page, s, view, offered);
+}
+
+static struct kg_intent touch(const struct kg_room_state *s, struct kg_view *view,
+                              const struct kg_target *target)
+{
+    (void)s;
+    const char *id = target->shown.id;
+    struct kg_intent intent = {.kind = KG_INTENT_NONE};
+    if (strncmp(id, "home.join", 9) == 0) {
+        intent.kind = KG_INTENT_JOIN;
+        kg_room_text_set(intent.uid, sizeof(intent.uid), target->value);
+    } else if (strcmp(id, "home.next") == 0) {
+        view->home_page++;
+    } else if (strcmp(id, "home.previous") == 0) {
+        view->home_page--;
+    }
+    return intent;
+}
+
+const struct kg_screen kg_screen_home = {.name = "home", .draw = draw, .touch = touch};
