@@ -158,7 +158,8 @@ char *kg_message_encode(const struct kg_message *message, size_t *size)
         text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     if (!text) {
-        kg_log(KG_LOG_ERROR, "signal", NULL, "cannot write %s: text is not UTF-8, or memory is short", name);
+        kg_log(KG_LOG_ERROR, "signal", NULL,
+               "cannot write %s: a value is out of range or not UTF-8, or memory is short", name);
         return NULL;
     }
     *size = strlen(text);

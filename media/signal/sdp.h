@@ -12,7 +12,7 @@
 
 enum {
     KG_SDP_MAX_BYTES = 256 * 1024,
-    KG_SDP_MAX_LINES = 12000, /* Chromium's 16 m-lines with every codec come near 1,500 */
+    KG_SDP_MAX_LINES = 12000, /* Chromium's 16 m-lines with every codec come near 2,100 */
     KG_SDP_MAX_LINE_BYTES = 4096,
     KG_SDP_MAX_WORD = 40,  /* media type, protocol, format */
     KG_SDP_MAX_TEXT = 128, /* cname, msid parts, fmtp */
