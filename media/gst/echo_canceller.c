@@ -163,9 +163,10 @@ static bool open_elements(struct kg_echo_canceller *canceller, const struct kg_e
     canceller->near.element = make_element("webrtcdsp", NULL);
     if (!canceller->far.element || !canceller->near.element)
         return false;
+    /* Low suppression (0): still 30 dB off a lone echo, and the gentlest with people talking over it. */
     g_object_set(canceller->near.element, "probe", name, "echo-cancel", params->cancel, "delay-agnostic",
                  FALSE, "extended-filter", TRUE, "noise-suppression", params->suppress_noise, "gain-control",
-                 params->level, "limiter", params->level, NULL);
+                 params->level, "limiter", params->level, "echo-suppression-level", 0, NULL);
     if (!open_port(canceller, &canceller->far, drop_chain) ||
         !open_port(canceller, &canceller->near, near_chain) ||
         !gst_pad_push_event(canceller->far.sink, gst_event_new_latency(0))) {
