@@ -59,12 +59,21 @@ const struct kg_room_participant *kg_room_participant_of(const struct kg_room_in
     return NULL;
 }
 
+/* Of two joinable meetings: one that runs before one to come; then the one begun last, or first to begin. */
+static bool offered_before(const struct kg_room_meeting *a, const struct kg_room_meeting *b)
+{
+    bool a_now = a->state == KG_MEETING_NOW, b_now = b->state == KG_MEETING_NOW;
+    if (a_now != b_now)
+        return a_now;
+    return a_now ? a->start_us > b->start_us : a->start_us < b->start_us;
+}
+
 const struct kg_room_meeting *kg_room_meeting_offered(const struct kg_room_state *state)
 {
     const struct kg_room_meeting *joinable = NULL, *next = NULL;
     for (uint32_t i = 0; i < state->meeting_count && i < KG_ROOM_MAX_MEETINGS; i++) {
         const struct kg_room_meeting *m = &state->meetings[i];
-        if (m->joinable && (!joinable || m->start_us > joinable->start_us))
+        if (m->joinable && (!joinable || offered_before(m, joinable)))
             joinable = m;
         bool ahead = m->state == KG_MEETING_UPCOMING || m->state == KG_MEETING_NOW;
         if (ahead && (!next || m->start_us < next->start_us))

@@ -187,5 +187,6 @@ void kg_room_text_set(char *text, size_t size, const char *utf8);
 /* Who sends this source, or NULL. 0 is nobody. */
 const struct kg_room_participant *kg_room_participant_of(const struct kg_room_in_meeting *meeting,
                                                          uint32_t source);
-/* The meeting home offers first: the joinable one that started last, else the next to begin; NULL if none. */
+/* The meeting home offers first: joinable and begun last, else joinable and first to begin, else the next;
+ * NULL if none. */
 const struct kg_room_meeting *kg_room_meeting_offered(const struct kg_room_state *state);

@@ -268,10 +268,43 @@ static size_t step_back(const char *utf8, size_t at)
     return at;
 }
 
+enum script { SCRIPT_SPACE, SCRIPT_WORD, SCRIPT_HIRAGANA, SCRIPT_KATAKANA, SCRIPT_OTHER };
+
+static enum script script_of(Uint32 c)
+{
+    if (c == ' ' || c == 0x3000 || c == 0x3001 || c == 0x3002 || c == 0xff09 || c == 0x300d)
+        return SCRIPT_SPACE;
+    if (is_word(c))
+        return SCRIPT_WORD;
+    if (c >= 0x3041 && c <= 0x309f)
+        return SCRIPT_HIRAGANA;
+    return c >= 0x30a0 && c <= 0x30ff ? SCRIPT_KATAKANA : SCRIPT_OTHER;
+}
+
+static bool may_break(const char *text, size_t at)
+{
+    size_t n;
+    Uint32 next = decode(text + at, &n), previous = decode(text + step_back(text, at), &n);
+    return !forbidden_start(next) && !joins_previous(next) && next != ' ' &&
+           !(is_word(next) && is_word(previous));
+}
+
+/* How good a place to break is: a phrase ends after punctuation or after the hiragana that closes it; a word,
+ * where the script changes. */
+static int break_quality(const char *text, size_t at)
+{
+    size_t n;
+    enum script next = script_of(decode(text + at, &n));
+    enum script previous = script_of(decode(text + step_back(text, at), &n));
+    if (previous == SCRIPT_SPACE || (previous == SCRIPT_HIRAGANA && next != SCRIPT_HIRAGANA))
+        return 3;
+    return previous != next && next != SCRIPT_HIRAGANA ? 2 : 1;
+}
+
 size_t kg_text_break(struct kg_text *t, enum kg_text_face face, int size, const char *utf8, int max_width)
 {
     TTF_Font *font = find_font(t, face, size);
-    size_t line = strcspn(utf8, "\n"), n;
+    size_t line = strcspn(utf8, "\n");
     char head[LINE_SIZE];
     if (!font)
         return line;
@@ -279,21 +312,21 @@ size_t kg_text_break(struct kg_text *t, enum kg_text_face face, int size, const 
         line = sizeof(head) - 1;
     memcpy(head, utf8, line);
     head[line] = '\0';
-    size_t fits = fitting(font, head, max_width);
+    size_t fits = fitting(font, head, max_width), best = 0;
     if (fits >= line)
         return line;
-    /* Move the break back until the next line may begin there. */
-    size_t at = fits;
-    while (at > 0) {
-        Uint32 next = decode(head + at, &n);
-        Uint32 previous = decode(head + step_back(head, at), &n);
-        if (!forbidden_start(next) && next != ' ' && !(is_word(next) && is_word(previous)))
-            break;
-        at = step_back(head, at);
+    /* The best place in the last part of the line; the later among equals. Phrases may cost a third of it. */
+    int quality = 0;
+    for (size_t at = fits; at > 0; at = step_back(head, at)) {
+        int q = may_break(head, at) ? break_quality(head, at) : 0;
+        if (q > quality && (best == 0 || at * (q == 3 ? 3 : 4) >= fits * (q == 3 ? 2 : 3))) {
+            best = at;
+            quality = q;
+        }
     }
-    if (at == 0)
-        at = fits;
-    if (at == 0)
-        decode(head, &at);
-    return at;
+    if (best == 0)
+        best = fits;
+    if (best == 0)
+        decode(head, &best);
+    return best;
 }

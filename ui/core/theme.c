@@ -42,6 +42,7 @@ const struct kg_theme kg_theme_light = {
             [KG_COLOR_ON_STAGE_MUTED] = RGB(0xb4c1d6),
             [KG_COLOR_STAGE_GOOD] = RGB(0x53d28c),
             [KG_COLOR_STAGE_WARN] = RGB(0xffc24d),
+            [KG_COLOR_STAGE_BAD] = RGB(0xff6b6b),
             [KG_COLOR_STAGE_SCRIM] = {0x0b, 0x11, 0x1c, 214},
         },
 };
@@ -74,6 +75,7 @@ const struct kg_theme_pair kg_theme_pairs[] = {
     {KG_COLOR_ON_STAGE_MUTED, KG_COLOR_STAGE_SURFACE, 4.5},
     {KG_COLOR_STAGE_GOOD, KG_COLOR_STAGE_BAR, 3.0},
     {KG_COLOR_STAGE_WARN, KG_COLOR_STAGE_BAR, 4.5},
+    {KG_COLOR_STAGE_BAD, KG_COLOR_STAGE_BAR, 3.0},
     {KG_COLOR_ON_STAGE, KG_COLOR_STAGE_SCRIM, 4.5},
     {KG_COLOR_ON_STAGE_MUTED, KG_COLOR_STAGE_SCRIM, 4.5},
 };

@@ -37,6 +37,7 @@ enum kg_color {
     KG_COLOR_ON_STAGE_MUTED,
     KG_COLOR_STAGE_GOOD,
     KG_COLOR_STAGE_WARN,
+    KG_COLOR_STAGE_BAD,
     KG_COLOR_STAGE_SCRIM, /* behind words on a picture */
     KG_COLOR_COUNT,
 };
@@ -67,7 +68,8 @@ enum kg_text_size { /* type scale: em height */
                     KG_TEXT_LARGE = 26,
                     KG_TEXT_TITLE = 32,
                     KG_TEXT_HEADLINE = 42,
-                    KG_TEXT_CLOCK = 132,
+                    KG_TEXT_BANNER = 56, /* read from four metres */
+                    KG_TEXT_CLOCK = 128,
 };
 
 enum kg_space {

@@ -11,7 +11,7 @@
 #include "widgets/button.h"
 #include "widgets/card.h"
 
-enum { CARD_WIDTH = 1040 };
+enum { CARD_WIDTH = 1040, REMEDY_HEIGHT = 44, FIELD_HEIGHT = 33 };
 
 static void draw_head(struct kg_canvas *c, struct kg_rect box, const struct kg_problem_text *text)
 {
@@ -39,11 +39,11 @@ static void draw_section(struct kg_canvas *c, struct kg_rect *box, const char *i
 
 static void draw_remedies(struct kg_canvas *c, struct kg_rect box, const struct kg_problem_text *text)
 {
-    draw_section(c, &box, KG_ICON_BUILD, kg_tr("次のことを試してください"));
+    draw_section(c, &box, KG_ICON_BUILD, kg_tr("対応のしかた"));
     bool alone = !text->remedies[1];
     for (int i = 0; i < KG_PROBLEM_REMEDIES && text->remedies[i]; i++) {
         char number[8];
-        struct kg_rect row = kg_rect_cut_top(&box, 44);
+        struct kg_rect row = kg_rect_cut_top(&box, REMEDY_HEIGHT);
         kg_rect_cut_left(&row, 40);
         struct kg_rect dot = kg_rect_cut_left(&row, alone ? 0 : 32);
         if (!alone) {
@@ -66,8 +66,8 @@ static void draw_remedies(struct kg_canvas *c, struct kg_rect box, const struct 
 static void draw_field(struct kg_canvas *c, struct kg_rect *box, const char *name, const char *value,
                        int lines)
 {
-    const int line = KG_TEXT_SMALL * 3 / 2;
-    struct kg_rect row = kg_rect_cut_top(box, lines * line + 4);
+    const int line = KG_TEXT_SMALL * 3 / 2; /* kg_canvas_line_height of small text */
+    struct kg_rect row = kg_rect_cut_top(box, FIELD_HEIGHT + (lines - 1) * line);
     struct kg_rect left = kg_rect_cut_left(&row, 150);
     left.h = line;
     kg_canvas_text(c, left, (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED},
@@ -85,7 +85,7 @@ static void draw_for_it(struct kg_canvas *c, struct kg_rect box, const struct kg
 {
     char place[3 * KG_ROOM_NAME_SIZE], date[64], clock[16], when[96];
     kg_canvas_round(c, box, KG_RADIUS_M, KG_COLOR_BACKGROUND);
-    struct kg_rect inner = kg_rect_inset(box, 24, 16);
+    struct kg_rect inner = kg_rect_inset(box, 24, 18);
     draw_section(c, &inner, KG_ICON_SUPPORT, kg_tr("情報システム担当に伝えること"));
     kg_rect_cut_left(&inner, 40);
     kg_rect_cut_top(&inner, 2);
@@ -106,16 +106,21 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     const struct kg_problem_text *text = kg_problem_text(s->error.problem);
     struct kg_rect all = kg_canvas_area(c);
     kg_canvas_fill(c, all, KG_COLOR_BACKGROUND);
-    struct kg_rect card = kg_rect((all.w - CARD_WIDTH) / 2, (all.h - 704) / 2, CARD_WIDTH, 704);
+    int remedies = 40, fields = 40 + 3 * FIELD_HEIGHT;
+    for (int i = 0; i < KG_PROBLEM_REMEDIES && text->remedies[i]; i++)
+        remedies += REMEDY_HEIGHT;
+    if (s->error.detail[0])
+        fields += FIELD_HEIGHT + KG_TEXT_SMALL * 3 / 2;
+    int height = 40 + 92 + 22 + remedies + 18 + fields + 40 + 24 + 76 + 40;
+    struct kg_rect card = kg_rect((all.w - CARD_WIDTH) / 2, (all.h - height) / 2, CARD_WIDTH, height);
     kg_card(c, card);
-    struct kg_rect inner = kg_rect_inset(card, 44, 36);
+    struct kg_rect inner = kg_rect_inset(card, 44, 40);
     draw_head(c, kg_rect_cut_top(&inner, 92), text);
     kg_rect_cut_top(&inner, 22);
-    draw_remedies(c, kg_rect_cut_top(&inner, 176), text);
-    kg_rect_cut_top(&inner, 14);
+    draw_remedies(c, kg_rect_cut_top(&inner, remedies), text);
+    kg_rect_cut_top(&inner, 18);
+    draw_for_it(c, kg_rect_cut_top(&inner, fields + 40), s, text);
     struct kg_rect buttons = kg_rect_cut_bottom(&inner, 76);
-    kg_rect_cut_bottom(&inner, 22);
-    draw_for_it(c, inner, s, text);
     kg_button(c, kg_rect_cut_left(&buttons, s->error.retryable ? (buttons.w - KG_SPACE_M) / 2 : buttons.w),
               &(struct kg_button){.id = "error.home",
                                   .label = kg_tr("ホームに戻る"),

@@ -35,7 +35,7 @@ static int draw_health(struct kg_canvas *c, struct kg_rect row, const struct kg_
         {KG_ICON_MIC, KG_ICON_MIC_OFF, kg_tr("マイク"), s->microphone != KG_DEVICE_MISSING},
         {KG_ICON_SPEAKER, KG_ICON_SPEAKER, kg_tr("スピーカー"), s->speaker != KG_DEVICE_MISSING},
     };
-    const int cell = 96;
+    const int cell = 104;
     struct kg_rect box = kg_rect_cut_right(&row, cell * (int)KG_ARRAY_LEN(parts) + 16);
     kg_card(c, box);
     struct kg_rect inner = kg_rect_inset(box, 8, 8);
@@ -162,9 +162,11 @@ static void draw_offered(struct kg_canvas *c, struct kg_rect card, const struct 
     struct kg_text_style title = {.size = KG_TEXT_TITLE,
                                   .color = KG_COLOR_TEXT,
                                   .bold = true,
-                                  .lines = room > 170 ? 2 : 1,
+                                  .lines = room >= 137 ? 2 : 1,
                                   .data = true};
-    kg_rect_cut_top(&inner, kg_canvas_text(c, inner, title, m->title) + KG_SPACE_S);
+    int title_height = kg_canvas_text_height(c, title, inner.w, m->title);
+    kg_canvas_text(c, kg_rect_cut_top(&inner, title_height), title, m->title);
+    kg_rect_cut_top(&inner, KG_SPACE_S);
     kg_words_sites(text, sizeof(text), m);
     if (text[0]) {
         struct kg_rect sites = inner;
@@ -223,7 +225,7 @@ static void draw_row(struct kg_canvas *c, struct kg_rect row, const struct kg_ro
     if (offered)
         kg_canvas_ring(c, row, KG_RADIUS_M, 3, KG_COLOR_PRIMARY);
     struct kg_rect inner = kg_rect_inset(row, 20, 12);
-    struct kg_rect times = kg_rect_cut_left(&inner, 84);
+    struct kg_rect times = kg_rect_cut_left(&inner, 100);
     enum kg_color front = over ? KG_COLOR_TEXT_MUTED : KG_COLOR_TEXT;
     kg_words_clock(text, sizeof(text), m->start_us);
     kg_canvas_text(c, kg_rect_cut_top(&times, 40),
@@ -243,12 +245,12 @@ static void draw_row(struct kg_canvas *c, struct kg_rect row, const struct kg_ro
                   &(struct kg_button){
                       .id = id, .label = kg_tr("参加"), .value = m->uid, .kind = KG_BUTTON_SECONDARY});
         kg_rect_cut_right(&inner, KG_SPACE_M);
-    } else {
-        kg_rect_cut_right(&inner, row_tag(c, inner, m));
     }
     kg_canvas_text(c, kg_rect_cut_top(&inner, 40),
                    (struct kg_text_style){.size = KG_TEXT_BODY, .color = front, .bold = true, .data = true},
                    m->title);
+    if (!m->joinable || offered)
+        kg_rect_cut_right(&inner, row_tag(c, inner, m));
     kg_words_sites(text, sizeof(text), m);
     kg_canvas_text(c, inner,
                    (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .data = true},
@@ -301,13 +303,6 @@ static void draw_list(struct kg_canvas *c, struct kg_rect box, const struct kg_r
     int pages = KG_MAX((count + rows - 1) / rows, 1);
     int page = (offered ? (int)(offered - s->meetings) / rows : 0) + view->home_page;
     page = KG_MAX(KG_MIN(page, pages - 1), 0);
-    if (count == 0) {
-        kg_canvas_round(c, kg_rect(box.x, box.y, box.w, ROW_HEIGHT), KG_RADIUS_M, KG_COLOR_SUNKEN);
-        kg_canvas_text(c, kg_rect(box.x, box.y, box.w, ROW_HEIGHT),
-                       (struct kg_text_style){
-                           .size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
-                       kg_tr("予定はありません"));
-    }
     for (int i = page * rows; i < count && i < (page + 1) * rows; i++) {
         draw_row(c, kg_rect_cut_top(&box, ROW_HEIGHT), &s->meetings[i], &s->meetings[i] == offered,
                  (uint32_t)i);
@@ -329,7 +324,13 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
         kg_rect_cut_top(&page, KG_SPACE_M);
         kg_notice_strip(c, kg_rect_cut_top(&page, 60), KG_TONE_WARN, icon, trouble);
     }
-    kg_rect_cut_top(&page, KG_SPACE_M);
+    kg_rect_cut_top(&page, 20);
+    if (s->meeting_count == 0) {
+        draw_clock(c, kg_rect_cut_top(&page, 180), s);
+        kg_rect_cut_top(&page, KG_SPACE_M);
+        draw_no_meeting(c, page, s);
+        return;
+    }
     struct kg_rect left = kg_rect_cut_left(&page, LEFT_WIDTH + (all.w - KG_PANEL_WIDTH) / 2);
     kg_rect_cut_left(&page, KG_SPACE_XL);
     draw_clock(c, kg_rect_cut_top(&left, 180), s);

@@ -8,7 +8,7 @@
 #include "widgets/button.h"
 #include "widgets/card.h"
 
-enum { CARD_WIDTH = 720, STEP_HEIGHT = 64 };
+enum { CARD_WIDTH = 720, CARD_HEIGHT = 580, STEP_HEIGHT = 64 };
 
 static const char *const step_words[KG_JOINING_STEPS] = {
     [KG_JOINING_RELAY] = "中継サーバーへの接続",
@@ -49,7 +49,8 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     (void)view;
     struct kg_rect all = kg_canvas_area(c);
     kg_canvas_fill(c, all, KG_COLOR_BACKGROUND);
-    struct kg_rect card = kg_rect((all.w - CARD_WIDTH) / 2, (all.h - 620) / 2, CARD_WIDTH, 620);
+    struct kg_rect card =
+        kg_rect((all.w - CARD_WIDTH) / 2, (all.h - CARD_HEIGHT) / 2, CARD_WIDTH, CARD_HEIGHT);
     kg_card(c, card);
     struct kg_rect inner = kg_rect_inset(card, 48, 44);
     kg_canvas_text(c, kg_rect_cut_top(&inner, 52),

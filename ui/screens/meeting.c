@@ -26,7 +26,7 @@ enum {
     THUMBNAIL_WIDTH = 208,
     THUMBNAIL_HEIGHT = 117,
     THUMBNAILS_SHOWN = 5,
-    BANNER_HEIGHT = 84,
+    BANNER_HEIGHT = 108,
 };
 
 /* Whose picture is, or would be, the main one: the frame on screen says it, not the message. */
@@ -63,7 +63,8 @@ static void draw_placeholder(struct kg_canvas *c, struct kg_rect area, const str
         icon = KG_ICON_VIDEOCAM;
         words = kg_tr("映像を待っています");
     }
-    struct kg_rect box = kg_rect(area.x + 80, area.y + (area.h - 340) / 2, area.w - 160, 340);
+    int height = who ? 328 : 232;
+    struct kg_rect box = kg_rect(area.x + 80, area.y + (area.h - height) / 2, area.w - 160, height);
     struct kg_rect disc = kg_rect_cut_top(&box, 168);
     disc = kg_rect(disc.x + (disc.w - 160) / 2, disc.y, 160, 160);
     kg_canvas_round(c, disc, KG_RADIUS_PILL, KG_COLOR_STAGE_SURFACE);
@@ -87,7 +88,7 @@ static void draw_placeholder(struct kg_canvas *c, struct kg_rect area, const str
                        who->name.name);
     }
     struct kg_rect line = kg_rect_cut_top(&box, 44);
-    struct kg_text_style style = {.size = who ? KG_TEXT_BODY : KG_TEXT_LARGE,
+    struct kg_text_style style = {.size = KG_TEXT_LARGE,
                                   .color = who ? KG_COLOR_ON_STAGE_MUTED : KG_COLOR_ON_STAGE,
                                   .align = KG_ALIGN_CENTER};
     if (waiting) {
@@ -131,11 +132,11 @@ static void draw_thumbnails(struct kg_canvas *c, struct kg_rect area, const stru
 
 /* --- over the picture --- */
 
-/* Read from four metres: 84 px is 14 mm on the panel, its icon and words 8 mm. */
+/* Read from four metres: 108 px is 18 mm on the panel, its icon 13 mm, its words 9 mm. */
 static int banner_width(struct kg_canvas *c, const char *words)
 {
-    struct kg_text_style style = {.size = KG_TEXT_HEADLINE, .bold = true};
-    return 36 + 56 + 20 + kg_canvas_text_width(c, style, words) + 1 + 40;
+    struct kg_text_style style = {.size = KG_TEXT_BANNER, .bold = true};
+    return 36 + 80 + 16 + kg_canvas_text_width(c, style, words) + 1 + 48;
 }
 
 static void draw_banner(struct kg_canvas *c, struct kg_rect rect, const char *icon, const char *words)
@@ -143,12 +144,12 @@ static void draw_banner(struct kg_canvas *c, struct kg_rect rect, const char *ic
     kg_canvas_shadow(c, rect, KG_RADIUS_PILL, 16);
     kg_canvas_round(c, rect, KG_RADIUS_PILL, KG_COLOR_DANGER);
     kg_rect_cut_left(&rect, 36);
-    kg_canvas_icon(c, kg_rect_cut_left(&rect, 56), icon, 56, KG_COLOR_ON_DANGER);
-    kg_rect_cut_left(&rect, 20);
-    kg_rect_cut_right(&rect, 40);
-    kg_canvas_text(
-        c, rect, (struct kg_text_style){.size = KG_TEXT_HEADLINE, .color = KG_COLOR_ON_DANGER, .bold = true},
-        words);
+    kg_canvas_icon(c, kg_rect_cut_left(&rect, 80), icon, 76, KG_COLOR_ON_DANGER);
+    kg_rect_cut_left(&rect, 16);
+    kg_rect_cut_right(&rect, 48);
+    kg_canvas_text(c, rect,
+                   (struct kg_text_style){.size = KG_TEXT_BANNER, .color = KG_COLOR_ON_DANGER, .bold = true},
+                   words);
 }
 
 static int draw_banners(struct kg_canvas *c, struct kg_rect area, const struct kg_room_in_meeting *m)
@@ -238,6 +239,9 @@ static void draw_times(struct kg_canvas *c, struct kg_rect box, const struct kg_
     struct kg_text_style style = {
         .size = KG_TEXT_SMALL, .color = KG_COLOR_ON_STAGE_MUTED, .align = KG_ALIGN_RIGHT, .data = true};
     kg_canvas_text(c, kg_rect_cut_top(&box, 26), style, s->meeting.title);
+    struct kg_rect bars = kg_rect_cut_right(&box, KG_BARS_WIDTH);
+    kg_bars(c, bars.x, bars.y + (bars.h - KG_BARS_HEIGHT) / 2, s->meeting.line_quality);
+    kg_rect_cut_right(&box, KG_SPACE_M);
     kg_words_remaining(text, sizeof(text), s->wall_us, s->meeting.end_us);
     bool soon = s->notices[KG_NOTICE_MEETING_ENDING];
     style = (struct kg_text_style){.size = KG_TEXT_BODY,
@@ -268,9 +272,6 @@ static void draw_bar(struct kg_canvas *c, struct kg_rect bar, const struct kg_ro
     }
     kg_canvas_corners(c, own, KG_RADIUS_S, KG_COLOR_STAGE_BAR);
     kg_canvas_target(c, "meeting.self", kg_tr("自分の映像"), own, "");
-    kg_rect_cut_right(&right, KG_SPACE_M);
-    struct kg_rect bars = kg_rect_cut_right(&right, KG_BARS_WIDTH);
-    kg_bars(c, bars.x, bars.y + (bars.h - KG_BARS_HEIGHT) / 2, m->line_quality);
     kg_rect_cut_right(&right, KG_SPACE_M);
     draw_times(c, right, s);
 }

@@ -6,7 +6,7 @@ enum { CHIP_PAD = 14, CHIP_ICON = 20, CHIP_GAP = 6 };
 enum kg_color kg_tone_back(enum kg_tone tone)
 {
     static const enum kg_color back[] = {
-        [KG_TONE_PLAIN] = KG_COLOR_SUNKEN,    [KG_TONE_PRIMARY] = KG_COLOR_PRIMARY_SOFT,
+        [KG_TONE_PLAIN] = KG_COLOR_SURFACE,   [KG_TONE_PRIMARY] = KG_COLOR_PRIMARY_SOFT,
         [KG_TONE_GOOD] = KG_COLOR_GOOD_SOFT,  [KG_TONE_WARN] = KG_COLOR_WARN_SOFT,
         [KG_TONE_BAD] = KG_COLOR_DANGER_SOFT,
     };

@@ -36,9 +36,11 @@ void kg_notice_strip(struct kg_canvas *c, struct kg_rect rect, enum kg_tone tone
 
 int kg_notice_pills(struct kg_canvas *c, int x, int y, const struct kg_room_state *state)
 {
-    for (int i = 0; i < KG_NOTICE_COUNT; i++) {
+    int left = 2; /* more would hide the other room */
+    for (int i = 0; i < KG_NOTICE_COUNT && left > 0; i++) {
         if (!state->notices[i])
             continue;
+        left--;
         const char *text = kg_tr(texts[i].text);
         int width = kg_canvas_text_width(c, strip_style, text) + 28 + 14 + 40 + 4;
         struct kg_rect rect = kg_rect(x - width / 2, y, width, 52);

@@ -38,7 +38,9 @@ void kg_plate_small(struct kg_canvas *c, struct kg_rect picture, const struct kg
 {
     struct kg_rect strip = kg_rect(picture.x, picture.y + picture.h - 30, picture.w, 30);
     char place[2 * KG_ROOM_NAME_SIZE];
-    kg_words_place(place, sizeof(place), &who->name);
+    struct kg_room_name brief = who->name;
+    brief.department[0] = '\0';
+    kg_words_place(place, sizeof(place), &brief);
     kg_canvas_fill(c, strip, KG_COLOR_STAGE_SCRIM);
     mark(c, kg_rect_cut_left(&strip, 30), 20, who, speaking);
     kg_rect_cut_right(&strip, 6);

@@ -1,0 +1,332 @@
+#include "states.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+
+#define MINUTE_US (INT64_C(60) * 1000000)
+#define LONG_TITLE                                                                                                                                         \
+    "令和八年度架空県内市町村情報システム標準化・共通化に係る第三回実務担当者連絡調整会議及び意見交換会(" \
+    "後半)"
+#define LONG_NAME "架空郡架空町外三箇町村衛生施設一部事務組合広域連合"
+
+static void set_name(struct kg_room_name *n, const char *organization, const char *department,
+                     const char *name)
+{
+    kg_room_text_set(n->organization, sizeof(n->organization), organization);
+    kg_room_text_set(n->department, sizeof(n->department), department);
+    kg_room_text_set(n->name, sizeof(n->name), name);
+}
+
+static void base(struct kg_room_state *s)
+{
+    kg_room_state_init(s);
+    s->wall_us = STATES_WALL_US;
+    set_name(&s->room, "架空市", "企画政策課", "第1会議室");
+    s->relay = KG_RELAY_CONNECTED;
+    s->relay_since_us = STATES_WALL_US - 240 * MINUTE_US;
+}
+
+static struct kg_room_meeting *add(struct kg_room_state *s, int start, int length, const char *title,
+                                   const char *organization, const char *room)
+{
+    struct kg_room_meeting *m = &s->meetings[s->meeting_count];
+    snprintf(m->uid, sizeof(m->uid), "meeting-%u@kaigi.example", s->meeting_count++);
+    kg_room_text_set(m->title, sizeof(m->title), title);
+    m->start_us = STATES_WALL_US + start * MINUTE_US;
+    m->end_us = m->start_us + length * MINUTE_US;
+    set_name(&m->sites[0], organization, "総務課", room);
+    m->site_count = 1;
+    m->state = start + length <= 0 ? KG_MEETING_ENDED : start <= 0 ? KG_MEETING_NOW : KG_MEETING_UPCOMING;
+    m->joinable = m->state == KG_MEETING_NOW;
+    return m;
+}
+
+static void day(struct kg_room_state *s)
+{
+    base(s);
+    add(s, -328, 60, "朝の定例打合せ", "架空市東支所", "会議室");
+    struct kg_room_meeting *m = add(s, -28, 60, "防災情報システム更新に関する連絡会議", "例示町", "大会議室");
+    set_name(&m->sites[1], "架空県", "危機管理課", "災害対策室");
+    m->site_count = 2;
+    add(s, 62, 60, "住民窓口サービス改善の検討会", "見本村", "役場2階会議室");
+    add(s, 152, 30, "議会対応 事前打合せ", "架空市西支所", "会議室B");
+}
+
+static void home_upcoming(struct kg_room_state *s)
+{
+    base(s);
+    add(s, 32, 60, "住民窓口サービス改善の検討会", "見本村", "役場2階会議室");
+    add(s, 122, 30, "議会対応 事前打合せ", "架空市西支所", "会議室B");
+    s->microphone = KG_DEVICE_MISSING;
+    s->notices[KG_NOTICE_MICROPHONE_UNPLUGGED] = true;
+}
+
+static void home_away(struct kg_room_state *s)
+{
+    day(s);
+    s->relay = KG_RELAY_AWAY;
+    s->relay_since_us = STATES_WALL_US - 13 * MINUTE_US;
+    for (uint32_t i = 0; i < s->meeting_count; i++)
+        s->meetings[i].joinable = false;
+}
+
+static void home_all_over(struct kg_room_state *s)
+{
+    base(s);
+    add(s, -328, 60, "朝の定例打合せ", "架空市東支所", "会議室");
+}
+
+static void home_crowded(struct kg_room_state *s)
+{
+    base(s);
+    set_name(&s->room, LONG_NAME, "情報政策推進室デジタル化推進担当", "本庁舎別館三階東側第二特別会議室(大)");
+    for (int i = 0; i < 12; i++) {
+        struct kg_room_meeting *m =
+            add(s, -328 + 60 * i, i == 5 ? 90 : 50, LONG_TITLE, LONG_NAME, "別館三階東側特別会議室");
+        for (int j = 1; j < KG_ROOM_MAX_SITES; j++)
+            set_name(&m->sites[j], LONG_NAME, "総務課", "会議室");
+        m->site_count = 9;
+        m->joinable = m->state != KG_MEETING_ENDED && i < 8;
+    }
+    s->meetings[2].state = KG_MEETING_CANCELLED;
+    s->relay = KG_RELAY_AWAY;
+    s->relay_since_us = STATES_WALL_US - 13 * MINUTE_US;
+    s->error.problem = KG_PROBLEM_CERTIFICATE_REFUSED;
+    s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
+}
+
+static void home_rare(struct kg_room_state *s)
+{
+    base(s);
+    /* Kanji of municipal names outside the common set, a variation selector, and one the font lacks
+     * (U+20BB7). */
+    set_name(&s->room, "葛󠄀城市・飛驒市・鰺ヶ沢町", "檮原・塩竈・龍ケ崎",
+             "髙﨑・邊邉・𠮷野の間");
+    add(s, -28, 60, "匝瑳市・宍粟市・祇󠄀園・德島 連絡会議", "葛󠄀飾区",
+        "逗󠄀子の間");
+}
+
+static void joining(struct kg_room_state *s)
+{
+    day(s);
+    s->screen = KG_SCREEN_JOINING;
+    memcpy(s->joining.title, s->meetings[1].title, sizeof(s->joining.title));
+    s->joining.steps[KG_JOINING_RELAY] = KG_STEP_DONE;
+    s->joining.steps[KG_JOINING_ADMIT] = KG_STEP_DONE;
+    s->joining.steps[KG_JOINING_MEDIA] = KG_STEP_DOING;
+}
+
+static void rejoining(struct kg_room_state *s)
+{
+    joining(s);
+    kg_room_text_set(s->joining.title, sizeof(s->joining.title), LONG_TITLE);
+    s->joining.resuming = true;
+    s->joining.steps[KG_JOINING_RELAY] = KG_STEP_DOING;
+    s->joining.steps[KG_JOINING_ADMIT] = KG_STEP_WAITING;
+    s->joining.steps[KG_JOINING_MEDIA] = KG_STEP_WAITING;
+}
+
+static void meeting(struct kg_room_state *s)
+{
+    day(s);
+    s->screen = KG_SCREEN_MEETING;
+    struct kg_room_in_meeting *m = &s->meeting;
+    memcpy(m->title, s->meetings[1].title, sizeof(m->title));
+    m->start_us = s->meetings[1].start_us;
+    m->end_us = s->meetings[1].end_us;
+    m->participant_count = 1;
+    m->participants[0].camera = STATES_CAMERA_B;
+    m->participants[0].microphone = STATES_MICROPHONE_B;
+    set_name(&m->participants[0].name, "例示町", "総務課 防災係", "大会議室");
+    m->main_source = STATES_CAMERA_B;
+    m->speaking = STATES_MICROPHONE_B;
+    m->line_quality = 4;
+}
+
+static void meeting_muted(struct kg_room_state *s)
+{
+    meeting(s);
+    s->meeting.microphone_muted = s->meeting.camera_muted = true;
+    s->meeting.speaking = 0;
+    s->meeting.participants[0].microphone_muted = true;
+}
+
+static void meeting_microphone_muted(struct kg_room_state *s)
+{
+    meeting(s);
+    s->meeting.microphone_muted = true;
+    s->meeting.line_quality = 3;
+}
+
+static void meeting_troubled(struct kg_room_state *s)
+{
+    meeting_muted(s);
+    s->meeting.line_quality = 1;
+    for (int i = 0; i < KG_NOTICE_COUNT; i++)
+        s->notices[i] = true;
+    s->camera = KG_DEVICE_MISSING;
+    s->meeting.end_us = s->wall_us + 4 * MINUTE_US;
+    kg_room_text_set(s->meeting.title, sizeof(s->meeting.title), LONG_TITLE);
+    set_name(&s->meeting.participants[0].name, LONG_NAME, "情報政策推進室デジタル化推進担当",
+             "本庁舎別館三階東側第二特別会議室(大)");
+}
+
+static void meeting_camera_off(struct kg_room_state *s)
+{
+    meeting(s);
+    s->meeting.participants[0].camera_muted = true;
+}
+
+static void meeting_alone(struct kg_room_state *s)
+{
+    meeting(s);
+    s->meeting.participant_count = 0;
+    s->meeting.main_source = s->meeting.speaking = 0;
+}
+
+static void meeting_reconnecting(struct kg_room_state *s)
+{
+    meeting(s);
+    s->meeting.reconnecting = true;
+    s->meeting.line_quality = 0;
+    s->relay = KG_RELAY_AWAY;
+}
+
+static void meeting_many(struct kg_room_state *s)
+{
+    meeting(s);
+    struct kg_room_in_meeting *m = &s->meeting;
+    for (uint32_t i = 1; i < 6; i++) {
+        struct kg_room_participant *p = &m->participants[i];
+        p->camera = STATES_CAMERA_C + 10 * (i - 1);
+        p->microphone = p->camera + 1;
+        p->microphone_muted = i % 2 == 0;
+        set_name(&p->name, i == 3 ? LONG_NAME : "見本村", "総務課", "会議室");
+    }
+    m->participant_count = 6;
+    m->speaking = STATES_CAMERA_C + 1;
+}
+
+static void ended(struct kg_room_state *s)
+{
+    day(s);
+    s->screen = KG_SCREEN_ENDED;
+    memcpy(s->ended.title, s->meetings[1].title, sizeof(s->ended.title));
+    s->ended.duration_us = 42 * MINUTE_US;
+    s->ended.rejoinable = true;
+}
+
+static void ended_removed(struct kg_room_state *s)
+{
+    ended(s);
+    kg_room_text_set(s->ended.title, sizeof(s->ended.title), LONG_TITLE);
+    s->ended.reason = KG_ENDED_REMOVED;
+    s->ended.duration_us = 605 * MINUTE_US;
+    s->ended.rejoinable = false;
+}
+
+static void error_relay(struct kg_room_state *s)
+{
+    day(s);
+    s->screen = KG_SCREEN_ERROR;
+    s->error.problem = KG_PROBLEM_RELAY_UNREACHABLE;
+    s->error.retryable = true;
+    kg_room_text_set(s->error.detail, sizeof(s->error.detail), "192.0.2.10:443 connection refused");
+}
+
+static void error_long(struct kg_room_state *s)
+{
+    home_crowded(s);
+    s->screen = KG_SCREEN_ERROR;
+    s->error.problem = KG_PROBLEM_SETTINGS;
+    kg_room_text_set(
+        s->error.detail, sizeof(s->error.detail),
+        "/etc/kaigi/terminal.conf:17: unknown key \"media.udpp\" in a very long line that an administrator "
+        "wrote by hand one evening; did you mean \"media.udp\"? Nothing was changed and the line is kept");
+}
+
+#define ERROR_CASE(lower, UPPER)                                                                             \
+    static void error_##lower(struct kg_room_state *s)                                                       \
+    {                                                                                                        \
+        error_relay(s);                                                                                      \
+        s->error.problem = KG_PROBLEM_##UPPER;                                                               \
+    }
+ERROR_CASE(name, RELAY_NAME)
+ERROR_CASE(untrusted, RELAY_UNTRUSTED)
+ERROR_CASE(expired, CERTIFICATE_EXPIRED)
+ERROR_CASE(refused, CERTIFICATE_REFUSED)
+ERROR_CASE(clock, CLOCK_WRONG)
+ERROR_CASE(protocol, PROTOCOL)
+ERROR_CASE(not_found, MEETING_NOT_FOUND)
+ERROR_CASE(not_open, MEETING_NOT_OPEN)
+ERROR_CASE(not_invited, MEETING_NOT_INVITED)
+ERROR_CASE(full, MEETING_FULL)
+ERROR_CASE(media, MEDIA_BLOCKED)
+ERROR_CASE(identity, IDENTITY)
+ERROR_CASE(internal, INTERNAL)
+
+const struct state_case state_cases[] = {
+    {"home", day, false, false, 0},
+    {"home-none", base, false, false, 0},
+    {"home-over", home_all_over, false, false, 0},
+    {"home-upcoming", home_upcoming, false, false, 0},
+    {"home-away", home_away, false, false, 0},
+    {"home-crowded", home_crowded, false, false, 0},
+    {"home-rare", home_rare, false, false, 0},
+    {"joining", joining, false, false, 0},
+    {"joining-again", rejoining, false, false, 0},
+    {"meeting", meeting, true, true, 0},
+    {"meeting-muted", meeting_muted, true, false, 0},
+    {"meeting-microphone", meeting_microphone_muted, true, true, 0},
+    {"meeting-troubled", meeting_troubled, true, false, 0},
+    {"meeting-camera-off", meeting_camera_off, true, true, 0},
+    {"meeting-alone", meeting_alone, false, true, 0},
+    {"meeting-waiting", meeting, false, true, 0},
+    {"meeting-reconnecting", meeting_reconnecting, true, true, 0},
+    {"meeting-many", meeting_many, true, true, 5},
+    {"ended", ended, false, false, 0},
+    {"ended-removed", ended_removed, false, false, 0},
+    {"error-relay", error_relay, false, false, 0},
+    {"error-long", error_long, false, false, 0},
+    {"error-name", error_name, false, false, 0},
+    {"error-untrusted", error_untrusted, false, false, 0},
+    {"error-expired", error_expired, false, false, 0},
+    {"error-refused", error_refused, false, false, 0},
+    {"error-clock", error_clock, false, false, 0},
+    {"error-protocol", error_protocol, false, false, 0},
+    {"error-not-found", error_not_found, false, false, 0},
+    {"error-not-open", error_not_open, false, false, 0},
+    {"error-not-invited", error_not_invited, false, false, 0},
+    {"error-full", error_full, false, false, 0},
+    {"error-media", error_media, false, false, 0},
+    {"error-identity", error_identity, false, false, 0},
+    {"error-internal", error_internal, false, false, 0},
+};
+const size_t state_case_count = KG_ARRAY_LEN(state_cases);
+
+struct kg_frame *states_picture(uint32_t width, uint32_t height, uint32_t source, int phase)
+{
+    struct kg_frame *f = kg_frame_create(width, height);
+    if (!f)
+        return NULL;
+    f->source = source;
+    uint8_t *y = (uint8_t *)(uintptr_t)f->plane[0];
+    int cx = (int)width / 2 + phase, cy = (int)height / 2, r = (int)height / 4;
+    for (int j = 0; j < (int)height; j++)
+        for (int i = 0; i < (int)width; i++) {
+            int dx = i - cx, dy = j - cy;
+            bool inside = dx * dx + dy * dy < r * r;
+            y[j * f->stride[0] + i] =
+                (uint8_t)(inside ? 190 - dy * 40 / r : 60 + j * 60 / (int)height + i * 50 / (int)width);
+        }
+    for (int p = 1; p < 3; p++) {
+        uint8_t *uv = (uint8_t *)(uintptr_t)f->plane[p];
+        for (int j = 0; j < (int)height / 2; j++)
+            memset(uv + j * f->stride[p], p == 1 ? 120 + j * 30 / (int)height : 120 + (int)(source % 24),
+                   width / 2);
+    }
+    return f;
+}
