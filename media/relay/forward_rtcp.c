@@ -17,16 +17,29 @@ static void send_compound(struct kg_party *party, const struct kg_rtcp *first, c
         party->forward->ops->send_rtcp(party->user, out, used, sizeof(out), now_us);
 }
 
+/* As the answer's a=ssrc lines name it (RFC 3550 §6.5.1): the loudest voice and its picture are one source.
+ */
+static struct kg_rtcp name_of(const struct kg_slot *slot)
+{
+    struct kg_rtcp name = {.kind = KG_RTCP_SDES, .sender_ssrc = slot->line->ssrc};
+    uint8_t index;
+    enum kg_role role = kg_slot_role(slot->number, &index);
+    if (index == 0 && role != KG_ROLE_PRESENTATION_SLOT)
+        strcpy(name.sdes.cname, "speaker");
+    else
+        kg_role_format(role, index, name.sdes.cname);
+    return name;
+}
+
 void kg_forward_send_report(struct kg_party *party, const struct kg_rtcp *report, int64_t now_us)
 {
     if (report->kind != KG_RTCP_SR) { /* feedback alone: RFC 5506 */
         send_compound(party, report, NULL, now_us);
         return;
     }
-    struct kg_rtcp name = {
-        .kind = KG_RTCP_SDES, .sender_ssrc = report->sender_ssrc, .sdes = {.cname = "kaigi"}};
-    send_compound(party, report, &name, now_us);
     struct kg_slot *slot = kg_party_slot(party, report->sender_ssrc);
+    struct kg_rtcp name = name_of(slot);
+    send_compound(party, report, &name, now_us);
     slot->stats.reported = true;
     slot->stats.last_report_us = now_us;
 }
@@ -215,16 +228,20 @@ static void tick_sources(struct kg_party *party, int64_t now_us)
 static void send_receiver_report(struct kg_party *party, int64_t now_us)
 {
     struct kg_rtcp report = {.kind = KG_RTCP_RR, .sender_ssrc = party->twcc_in.sender_ssrc};
-    struct kg_rtcp name = {
-        .kind = KG_RTCP_SDES, .sender_ssrc = report.sender_ssrc, .sdes = {.cname = "kaigi"}};
+    const struct kg_slot *slot = kg_party_slot(party, report.sender_ssrc);
     for (int kind = 0; kind < KG_SOURCE_KINDS; kind++) {
         struct kg_source *source = &party->source[kind];
         if (source->ssrc && kg_receive_stats_report(&source->stats, now_us,
                                                     &report.report.reports[report.report.report_count]))
             report.report.report_count++;
     }
-    if (report.report.report_count)
-        send_compound(party, &report, &name, now_us);
+    if (report.report.report_count == 0)
+        return;
+    struct kg_rtcp name = {
+        .kind = KG_RTCP_SDES, .sender_ssrc = report.sender_ssrc, .sdes = {.cname = "relay"}};
+    if (slot)
+        name = name_of(slot);
+    send_compound(party, &report, &name, now_us);
 }
 
 static void tick_party(struct kg_party *party, int64_t now_us)

@@ -81,4 +81,11 @@ void kg_layout_assign(const struct kg_layout *layout, const struct kg_layout_wis
             }
         }
     }
+    /* the large picture is the last to stay empty */
+    for (size_t i = lead + 1; want[lead] == 0 && i < count; i++) {
+        if (wishes[i].wish == KG_WISH_AUTO && want[i]) {
+            want[lead] = want[i];
+            want[i] = 0;
+        }
+    }
 }

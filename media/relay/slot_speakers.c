@@ -7,18 +7,18 @@ enum {
     LOUDNESS_UNKNOWN = 60,        /* no level extension: as a quiet voice */
     LOUDNESS_SPEAKING = 127 - 50, /* −50 dBov: above a quiet room's noise */
     RISE_SHIFT = 2,               /* a quarter of the way each 20 ms: 100 ms to believe a voice */
-    FALL_SHIFT = 5,               /* 1/32: about 0.6 s to forget one, so pauses between words do not count */
+    FALL_256 = 64,                /* at most 12.5 dB a second, so that pauses between words do not count */
     MARGIN = 6,                   /* dB a challenger must be louder */
     MIN_HOLD_US = 1500000,
     GONE_US = 2000000, /* no packet for so long: the place is anybody's */
-    SILENT_US = 2000000,
+    SILENT_US = 1000000,
 };
 
 static void smooth(struct kg_speaker *speaker, int level)
 {
     int32_t loudness = level < 0 ? LOUDNESS_UNKNOWN : LOUDNESS_MAX - KG_MIN(level, LOUDNESS_MAX);
     int32_t step = loudness * 256 - speaker->loudness_256;
-    speaker->loudness_256 += step / (1 << (step > 0 ? RISE_SHIFT : FALL_SHIFT));
+    speaker->loudness_256 += step > 0 ? step / (1 << RISE_SHIFT) : KG_MAX(step, -FALL_256);
 }
 
 static bool is_gone(const struct kg_speaker *speaker, int64_t now_us)
