@@ -268,7 +268,8 @@ static void decode_first(struct kg_audio_jitter *j, int64_t pcm_us, int64_t now_
     const struct item item = j->item[0];
     int64_t delay = delay_us(j, item.timestamp, pcm_us, now_us);
     /* Sound that is not in hand cannot be played faster: the line may have become slower for good. */
-    int64_t error = KG_MIN(delay - target_us(j), buffered_us(j, pcm_us) - TICK_US);
+    int64_t spare = KG_MAX(buffered_us(j, pcm_us) - TICK_US, INT64_C(0));
+    int64_t error = KG_MIN(delay - target_us(j), spare);
 
     note_loss(j, &item);
     remove_first(j);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Wire units (draft §3.1): deltas in 250 µs, the reference time in 64 ms, a delta at most ±8.19 s. */
-enum { DELTA_US = 250, REFERENCE_US = 64000 };
+enum { DELTA_US = 250, REFERENCE_US = 64000, MAX_LEADING_LOSSES = 200 };
 #define MAX_DELTA_US (INT64_C(32767) * DELTA_US)
 #define NOT_ARRIVED  INT64_MIN
 
@@ -74,13 +74,15 @@ static int64_t floor_to(int64_t value, int64_t unit)
     return value - rest - (rest < 0 ? unit : 0);
 }
 
-/* Skips what is missing at the front: feedback starts with a packet that arrived. */
-static bool find_first(struct kg_twcc_receiver *receiver)
+/* The first unreported number that arrived; highest + 1: none. */
+static int64_t first_arrived(struct kg_twcc_receiver *receiver)
 {
-    while (receiver->first <= receiver->highest && *arrival_of(receiver, receiver->first) == NOT_ARRIVED) {
-        receiver->first++;
+    int64_t number = receiver->first;
+
+    while (number <= receiver->highest && *arrival_of(receiver, number) == NOT_ARRIVED) {
+        number++;
     }
-    return receiver->first <= receiver->highest;
+    return number;
 }
 
 bool kg_twcc_receiver_build(struct kg_twcc_receiver *receiver, int64_t now_us, struct kg_rtcp *out)
@@ -88,10 +90,16 @@ bool kg_twcc_receiver_build(struct kg_twcc_receiver *receiver, int64_t now_us, s
     int64_t number, previous_us;
     uint16_t count = 0, used = 0;
 
-    if (now_us < kg_twcc_receiver_next_us(receiver) || !find_first(receiver)) {
+    if (now_us < kg_twcc_receiver_next_us(receiver)) {
         return false;
     }
-    previous_us = floor_to(*arrival_of(receiver, receiver->first), REFERENCE_US);
+    number = first_arrived(receiver);
+    if (number > receiver->highest) {
+        return false;
+    }
+    /* Losses in front are told too, but not a whole outage of them. */
+    receiver->first = KG_MAX(receiver->first, number - MAX_LEADING_LOSSES);
+    previous_us = floor_to(*arrival_of(receiver, number), REFERENCE_US);
     out->kind = KG_RTCP_TWCC;
     out->sender_ssrc = receiver->sender_ssrc;
     out->media_ssrc = receiver->media_ssrc;
@@ -118,7 +126,7 @@ bool kg_twcc_receiver_build(struct kg_twcc_receiver *receiver, int64_t now_us, s
     }
     out->twcc.count = used;
     receiver->first += used;
-    if (!find_first(receiver)) {
+    if (first_arrived(receiver) > receiver->highest) {
         receiver->fresh = 0;
         receiver->last_feedback_us = now_us;
     }

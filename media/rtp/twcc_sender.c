@@ -73,10 +73,11 @@ size_t kg_twcc_sender_feedback(struct kg_twcc_sender *sender, const struct kg_rt
             continue;
         }
         struct kg_twcc_sent *sent = sent_at(sender, number);
-        if (sent->number != number || sent->reported) {
+        if (sent->number != number || sent->reported || (sent->lost_told && !packet->received)) {
             continue;
         }
         sent->reported = packet->received;
+        sent->lost_told = !packet->received;
         results[count++] = (struct kg_twcc_result){.number = number,
                                                    .send_us = sent->send_us,
                                                    .arrival_us = packet->received ? arrival_us : 0,

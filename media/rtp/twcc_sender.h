@@ -16,7 +16,8 @@ struct kg_twcc_sent {
     int64_t number; /* -1: none */
     int64_t send_us;
     uint16_t size;
-    bool reported; /* as received */
+    bool reported;  /* as received */
+    bool lost_told; /* as lost */
 };
 
 struct kg_twcc_result {
