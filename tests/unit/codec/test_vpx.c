@@ -1,0 +1,224 @@
+/* VP8: what goes in comes out, keyframes come when asked for, the rate is obeyed, and no bitstream harms. */
+#include "unit/cmocka_all.h"
+
+#include <stdio.h>
+
+#include "base/random.h"
+#include "codec/vpx_decoder.h"
+#include "codec/vpx_encoder.h"
+#include "unit/codec/pictures.h"
+
+#define WIDTH  320
+#define HEIGHT 180
+
+static struct kg_vpx_encoder *make_encoder(uint32_t rate_bps)
+{
+    struct kg_vpx_encoder_params params = {
+        .width = WIDTH, .height = HEIGHT, .fps = 30, .rate_bps = rate_bps, .threads = 1};
+    struct kg_vpx_encoder *encoder = kg_vpx_encoder_create(&params);
+    assert_non_null(encoder);
+    return encoder;
+}
+
+static void round_trip_keeps_the_picture(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(500000);
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    double ssim = 0, psnr = 0;
+    uint32_t compared = 0;
+    for (uint32_t i = 0; i < 60; i++) {
+        struct kg_frame *in = picture_scene(WIDTH, HEIGHT, i), *out = NULL;
+        struct kg_encoded_frame encoded;
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        assert_int_equal(encoded.keyframe, i == 0);
+        assert_int_equal(encoded.capture_us, in->capture_us);
+        if (encoded.data) {
+            assert_int_equal(kg_vpx_decoder_decode(decoder, encoded.data, encoded.size, &out),
+                             KG_VPX_PICTURE);
+            assert_int_equal(out->width, WIDTH);
+            assert_int_equal(out->height, HEIGHT);
+            if (i >= 30) {
+                ssim += picture_ssim(in, out);
+                psnr += picture_psnr(in, out);
+                compared++;
+            }
+        }
+        kg_frame_unref(out);
+        kg_frame_unref(in);
+    }
+    print_message("SSIM %.4f, PSNR %.1f dB over %u pictures\n", ssim / compared, psnr / compared, compared);
+    assert_true(compared >= 28);
+    assert_true(ssim / compared > 0.93);
+    assert_true(psnr / compared > 33);
+    kg_vpx_encoder_destroy(encoder);
+    kg_vpx_decoder_destroy(decoder);
+}
+
+static void keyframe_only_when_asked(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(300000);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct kg_frame *in =
+            picture_scene(WIDTH, HEIGHT, i < 20 ? i : 5000 + i); /* a cut at 20 asks nothing */
+        struct kg_encoded_frame encoded;
+        if (i == 10)
+            kg_vpx_encoder_force_keyframe(encoder);
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        assert_int_equal(encoded.keyframe, i == 0 || i == 10);
+        kg_frame_unref(in);
+    }
+    kg_vpx_encoder_destroy(encoder);
+}
+
+static uint32_t measure_rate_bps(struct kg_vpx_encoder *encoder, uint32_t from, uint32_t frames)
+{
+    size_t bytes = 0;
+    for (uint32_t i = from; i < from + frames; i++) {
+        struct kg_frame *in = picture_scene(WIDTH, HEIGHT, i);
+        struct kg_encoded_frame encoded;
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        assert_true(i == 0 || !encoded.keyframe);
+        bytes += encoded.data ? encoded.size : 0;
+        kg_frame_unref(in);
+    }
+    return (uint32_t)(bytes * 8 * 30 / frames);
+}
+
+static void rate_change_is_obeyed(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(150000);
+    measure_rate_bps(encoder, 0, 45);
+    uint32_t low = measure_rate_bps(encoder, 45, 60);
+    kg_vpx_encoder_set_rate(encoder, 400000, 30);
+    measure_rate_bps(encoder, 105, 20);
+    uint32_t high = measure_rate_bps(encoder, 125, 60);
+    print_message("150 kbps gave %u, 400 kbps gave %u\n", low, high);
+    assert_in_range(low, 120000, 180000);
+    assert_in_range(high, 320000, 480000);
+    kg_vpx_encoder_destroy(encoder);
+}
+
+static void other_size_reopens_with_a_keyframe(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[][2] = {{WIDTH, HEIGHT}, {640, 360}, {160, 90}, {176, 144}};
+    struct kg_vpx_encoder *encoder = make_encoder(300000);
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    for (uint32_t i = 0; i < 8; i++) {
+        struct kg_frame *in = picture_scene(sizes[i / 2][0], sizes[i / 2][1], i), *out = NULL;
+        struct kg_encoded_frame encoded;
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        assert_int_equal(encoded.keyframe, i % 2 == 0);
+        assert_non_null(encoded.data);
+        assert_int_equal(kg_vpx_decoder_decode(decoder, encoded.data, encoded.size, &out), KG_VPX_PICTURE);
+        assert_int_equal(out->width, in->width);
+        assert_int_equal(out->height, in->height);
+        kg_frame_unref(out);
+        kg_frame_unref(in);
+    }
+    kg_vpx_encoder_destroy(encoder);
+    kg_vpx_decoder_destroy(decoder);
+}
+
+static void bad_parameters_are_refused(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder_params params = {.width = 321, .height = 180, .fps = 30, .rate_bps = 300000};
+    assert_null(kg_vpx_encoder_create(&params));
+    params.width = 4000;
+    assert_null(kg_vpx_encoder_create(&params));
+    params = (struct kg_vpx_encoder_params){.width = 320, .height = 180, .fps = 0, .rate_bps = 300000};
+    assert_null(kg_vpx_encoder_create(&params));
+    params = (struct kg_vpx_encoder_params){.width = 320, .height = 180, .fps = 30, .rate_bps = 1000};
+    assert_null(kg_vpx_encoder_create(&params));
+}
+
+static void loss_waits_for_a_keyframe(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(300000);
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    for (uint32_t i = 0; i < 12; i++) {
+        struct kg_frame *in = picture_scene(WIDTH, HEIGHT, i), *out = NULL;
+        struct kg_encoded_frame encoded;
+        if (i == 8)
+            kg_vpx_encoder_force_keyframe(encoder);
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        if (i == 0) {
+            kg_frame_unref(in);
+            continue; /* the decoder never sees the first keyframe */
+        }
+        if (i == 10)
+            kg_vpx_decoder_lost(decoder);
+        enum kg_vpx_result result = kg_vpx_decoder_decode(decoder, encoded.data, encoded.size, &out);
+        assert_int_equal(result, i == 8 || i == 9 ? KG_VPX_PICTURE : KG_VPX_NEED_KEYFRAME);
+        kg_frame_unref(out);
+        kg_frame_unref(in);
+    }
+    kg_vpx_encoder_destroy(encoder);
+    kg_vpx_decoder_destroy(decoder);
+}
+
+static void huge_picture_is_refused_unseen(void **state)
+{
+    (void)state;
+    /* RFC 6386 §9.1: keyframe, shown, first partition 0 bytes; start code; 16383 × 16383. */
+    const uint8_t header[] = {0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f, 0, 0, 0, 0};
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    struct kg_frame *out = NULL;
+    assert_int_equal(kg_vpx_decoder_decode(decoder, header, sizeof header, &out), KG_VPX_NEED_KEYFRAME);
+    assert_int_equal(kg_vpx_decoder_decode(decoder, header, 5, &out), KG_VPX_NEED_KEYFRAME);
+    assert_int_equal(kg_vpx_decoder_decode(decoder, header, 0, &out), KG_VPX_NEED_KEYFRAME);
+    assert_null(out);
+    kg_vpx_decoder_destroy(decoder);
+}
+
+static void damaged_frames_never_harm(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(300000);
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        struct kg_frame *in = picture_scene(WIDTH, HEIGHT, i % 16), *out = NULL;
+        struct kg_encoded_frame encoded;
+        uint8_t copy[65536];
+        if (i % 5 == 0)
+            kg_vpx_encoder_force_keyframe(encoder);
+        in->capture_us = (int64_t)i * 33333;
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        kg_frame_unref(in);
+        if (!encoded.data || encoded.size > sizeof copy)
+            continue;
+        memcpy(copy, encoded.data, encoded.size);
+        size_t size = i % 3 ? encoded.size : 1 + i * 7 % encoded.size;
+        for (uint32_t k = 0; k < i % 7; k++)
+            copy[(i * 131 + k * 977) % size] ^= (uint8_t)(1 + i + k);
+        if (kg_vpx_decoder_decode(decoder, copy, size, &out) == KG_VPX_PICTURE) {
+            assert_true(out->width <= KG_VPX_MAX_WIDTH && out->height <= KG_VPX_MAX_HEIGHT);
+            shown++;
+        }
+        kg_frame_unref(out);
+    }
+    assert_true(shown > 10);
+    kg_vpx_encoder_destroy(encoder);
+    kg_vpx_decoder_destroy(decoder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip_keeps_the_picture),
+        cmocka_unit_test(keyframe_only_when_asked),
+        cmocka_unit_test(rate_change_is_obeyed),
+        cmocka_unit_test(other_size_reopens_with_a_keyframe),
+        cmocka_unit_test(bad_parameters_are_refused),
+        cmocka_unit_test(loss_waits_for_a_keyframe),
+        cmocka_unit_test(huge_picture_is_refused_unseen),
+        cmocka_unit_test(damaged_frames_never_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
