@@ -169,6 +169,7 @@ static void measure_concealed(const struct sound *sent, const struct sound *hear
         bad += best < alike;
     }
     out->blocks = blocks;
+    out->blocks_heard = blocks - bad;
     out->concealed_percent = blocks ? 100.0 * bad / blocks : -1;
 }
 

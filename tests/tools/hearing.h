@@ -13,6 +13,7 @@ struct kg_hearing {
     double
         concealed_percent; /* 20 ms blocks of the sender's voice that came as something else; -1: unknown */
     uint32_t blocks;       /* 20 ms blocks of voice compared */
+    uint32_t blocks_heard; /* of them, those that came as they were said */
 };
 
 /* chirp: the sender's. false (said): a tap is missing. */

@@ -53,15 +53,31 @@ static bool judge(const char *name, const struct kg_sight *s, const struct kg_he
 /* The party of this room in the relay's status, or NULL. */
 static json_t *party_of(const json_t *status, const char *room)
 {
-    json_t *party;
-    size_t i;
-    json_array_foreach(json_object_get(status, "parties"), i, party)
+    json_t *meeting, *party;
+    size_t i, k;
+    json_array_foreach(json_object_get(status, "meetings"), i, meeting)
     {
-        const char *id = json_string_value(json_object_get(party, "room"));
-        if (id && strcmp(id, room) == 0)
-            return party;
+        json_array_foreach(json_object_get(meeting, "parties"), k, party)
+        {
+            const char *id = json_string_value(json_object_get(party, "room"));
+            if (id && strcmp(id, room) == 0)
+                return party;
+        }
     }
     return NULL;
+}
+
+/* One counter over all workers. */
+static json_t *sum_of(const json_t *status, const char *key)
+{
+    json_t *worker;
+    size_t i;
+    json_int_t sum = 0;
+    json_array_foreach(json_object_get(status, "workers"), i, worker)
+    {
+        sum += json_integer_value(json_object_get(worker, key));
+    }
+    return json_integer(sum);
 }
 
 static json_t *room_json(const struct kg_report_room *room, const struct kg_sight *s,
@@ -77,9 +93,9 @@ static json_t *room_json(const struct kg_report_room *room, const struct kg_sigh
                                   "freeze_ms", rounded(s->freeze_ms), "ssim", rounded(s->ssim), "ssim_worst",
                                   rounded(s->worst_ssim), "delay_ms_p50", rounded(s->delay_ms_p50),
                                   "delay_ms_p95", rounded(s->delay_ms_p95)));
-    json_t *packets = json_object_get(party, "audio_packets_out");
+    /* packets: what one Opus packet holds, 20 ms, recognised again in what was played. */
     json_object_set_new(out, "audio",
-                        json_pack("{s:O?,s:i,s:i,s:f,s:f}", "packets", packets, "chirps_sent",
+                        json_pack("{s:i,s:i,s:i,s:f,s:f}", "packets", (int)h->blocks_heard, "chirps_sent",
                                   (int)h->chirps_sent, "chirps_heard", (int)h->chirps_heard,
                                   "concealed_percent", rounded(h->concealed_percent), "delay_ms",
                                   rounded(h->delay_ms)));
@@ -100,8 +116,8 @@ static json_t *relay_json(const struct kg_report *report, const json_t *status)
 {
     json_t *before = load(report->relay_before), *after = load(report->relay_after);
     json_t *out = json_object();
-    json_object_set(out, "packets_in", json_object_get(status, "packets_in"));
-    json_object_set(out, "packets_out", json_object_get(status, "packets_out"));
+    json_object_set_new(out, "packets_in", sum_of(status, "packets_in"));
+    json_object_set_new(out, "packets_out", sum_of(status, "packets_out"));
     json_object_set_new(out, "cpu_s", json_real(grown(before, after, "cpu_s")));
     json_object_set(out, "rss_kb", json_object_get(after, "rss_kb"));
     json_decref(before);
