@@ -38,6 +38,7 @@ static bool update_sequence(struct kg_receive_stats *stats, uint16_t sequence)
             stats->cycles += SEQUENCE_MOD;
         }
         stats->max_sequence = sequence;
+        stats->bad_sequence = SEQUENCE_MOD + 1; /* a stray packet before was just that */
     } else if (ahead <= SEQUENCE_MOD - MAX_MISORDER) {
         if (sequence != stats->bad_sequence) {
             stats->bad_sequence = (sequence + 1) & (SEQUENCE_MOD - 1);
