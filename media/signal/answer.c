@@ -124,7 +124,7 @@ static void answer_slot(struct kg_sdp_media *a, enum kg_role role, uint8_t index
     /* Slots 0 are the loudest speaker's voice and picture: one stream, which a browser plays in step. */
     bool speaker = index == 0 && role != KG_ROLE_PRESENTATION_SLOT;
     snprintf(a->msid_stream, sizeof(a->msid_stream), "%s", speaker ? "speaker" : a->msid_track);
-    snprintf(a->cname, sizeof(a->cname), "%s", a->msid_stream);
+    memcpy(a->cname, a->msid_stream, sizeof(a->cname)); /* of one size */
 }
 
 /* RFC 8829 §5.3.1: the answer mirrors the offer's lines; each either agrees on the intersection or is
