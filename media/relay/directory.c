@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 
 struct kg_directory {
     GHashTable *rooms;    /* id → struct kg_store_room, own */
     GHashTable *meetings; /* UID → struct kg_meeting, own */
-    uint64_t revision;
 };
 
 static void free_room(void *data)
@@ -32,8 +30,6 @@ struct kg_directory *kg_directory_create(void)
         return NULL;
     d->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_room);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
-    /* A restarted relay must not repeat a revision that rooms have seen with another calendar. */
-    d->revision = (uint64_t)kg_clock_wall_us() / 1000;
     return d;
 }
 
@@ -120,7 +116,6 @@ bool kg_directory_put_meeting(struct kg_directory *d, const struct kg_meeting *m
         return false;
     }
     g_hash_table_replace(d->meetings, copy->uid, copy);
-    d->revision++;
     return true;
 }
 
@@ -149,11 +144,6 @@ void kg_directory_prune(struct kg_directory *d, int64_t before_us)
     g_hash_table_foreach_remove(d->meetings, ended_before, &before_us);
 }
 
-uint64_t kg_directory_revision(const struct kg_directory *d)
-{
-    return d->revision;
-}
-
 static int by_start(const void *a, const void *b)
 {
     const struct kg_meeting *x = a, *y = b;
@@ -175,8 +165,7 @@ char *kg_directory_calendar(const struct kg_directory *d, const char *room, int6
     g_hash_table_iter_init(&iter, d->meetings);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const struct kg_meeting *m = value;
-        if (m->end_us > from_us && m->start_us < to_us && m->status != KG_MEETING_CANCELLED &&
-            kg_directory_invites(m, room))
+        if (m->end_us > from_us && m->start_us < to_us && kg_directory_invites(m, room))
             seen[count++] = *m;
     }
     qsort(seen, count, sizeof *seen, by_start);

@@ -33,8 +33,6 @@ bool kg_directory_invites(const struct kg_meeting *meeting, const char *room);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
 
-/* Grows with every meeting put. Never 0. */
-uint64_t kg_directory_revision(const struct kg_directory *directory);
 /* The calendar one room may see: its own meetings that touch [from_us, to_us), at most max_bytes (the latest
  * are left out, logged). free(). NULL: memory. */
 char *kg_directory_calendar(const struct kg_directory *directory, const char *room, int64_t from_us,

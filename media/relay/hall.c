@@ -25,9 +25,10 @@ void kg_hall_destroy(struct kg_hall *hall)
     if (!hall)
         return;
     while (hall->first) {
-        /* The last seat takes its meeting along. */
-        while (!kg_hall_seat_remove(hall->first->seats)) {
-        }
+        if (hall->first->seats)
+            kg_hall_seat_remove(hall->first->seats);
+        else
+            kg_hall_close_if_empty(hall->first);
     }
     free(hall);
 }
@@ -71,6 +72,12 @@ static void free_gathering(struct kg_gathering *g)
     free(g);
 }
 
+void kg_hall_close_if_empty(struct kg_gathering *g)
+{
+    if (g->seat_count == 0)
+        free_gathering(g);
+}
+
 enum kg_error_code kg_hall_admits(const struct kg_meeting *meeting, const char *room, int64_t wall_us,
                                   int64_t open_before_us)
 {
@@ -83,18 +90,18 @@ enum kg_error_code kg_hall_admits(const struct kg_meeting *meeting, const char *
     return wall_us < meeting->start_us - open_before_us ? KG_ERROR_NOT_OPEN_YET : KG_ERROR_NONE;
 }
 
-struct kg_seat *kg_hall_seat_of(const struct kg_gathering *g, const struct kg_store_room *room)
+struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *g, const struct kg_store_room *room)
 {
-    struct kg_seat *seat = g->seats;
+    struct kg_hall_seat *seat = g->seats;
     while (seat && seat->room != room)
         seat = seat->next;
     return seat;
 }
 
-struct kg_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party)
+struct kg_hall_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party)
 {
     for (struct kg_gathering *g = hall->first; g && worker_party; g = g->next) {
-        for (struct kg_seat *seat = g->seats; seat; seat = seat->next) {
+        for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
             if (seat->worker_party == worker_party)
                 return seat;
         }
@@ -104,14 +111,14 @@ struct kg_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worke
 
 static bool id_taken(const struct kg_gathering *g, uint32_t id)
 {
-    for (const struct kg_seat *s = g->seats; s; s = s->next) {
+    for (const struct kg_hall_seat *s = g->seats; s; s = s->next) {
         if (s->party == id || s->source[0] == id || s->source[1] == id || s->source[2] == id)
             return true;
     }
     return false;
 }
 
-static uint32_t new_id(const struct kg_gathering *g, const struct kg_seat *seat)
+static uint32_t new_id(const struct kg_gathering *g, const struct kg_hall_seat *seat)
 {
     uint32_t id;
     do {
@@ -121,13 +128,13 @@ static uint32_t new_id(const struct kg_gathering *g, const struct kg_seat *seat)
     return id;
 }
 
-static struct kg_seat *append(struct kg_gathering *g, const struct kg_seat *filled)
+static struct kg_hall_seat *append(struct kg_gathering *g, const struct kg_hall_seat *filled)
 {
-    struct kg_seat *seat = malloc(sizeof *seat);
+    struct kg_hall_seat *seat = malloc(sizeof *seat);
     if (!seat)
         return NULL;
     *seat = *filled;
-    struct kg_seat **at = &g->seats;
+    struct kg_hall_seat **at = &g->seats;
     while (*at)
         at = &(*at)->next;
     *at = seat;
@@ -136,11 +143,12 @@ static struct kg_seat *append(struct kg_gathering *g, const struct kg_seat *fill
     return seat;
 }
 
-struct kg_seat *kg_hall_seat_add(struct kg_gathering *g, const struct kg_store_room *room, int64_t now_us)
+struct kg_hall_seat *kg_hall_seat_add(struct kg_gathering *g, const struct kg_store_room *room,
+                                      int64_t now_us)
 {
     if (g->seat_count >= KG_HALL_MAX_SEATS)
         return NULL;
-    struct kg_seat seat = {.gathering = g, .room = room, .away_since_us = now_us};
+    struct kg_hall_seat seat = {.gathering = g, .room = room, .away_since_us = now_us};
     seat.party = new_id(g, &seat);
     for (unsigned i = 0; i < KG_SOURCE_KINDS; i++)
         seat.source[i] = new_id(g, &seat);
@@ -150,7 +158,7 @@ struct kg_seat *kg_hall_seat_add(struct kg_gathering *g, const struct kg_store_r
 bool kg_hall_seat_restore(struct kg_gathering *g, const struct kg_store_room *room,
                           const struct kg_store_seat *stored, int64_t now_us)
 {
-    struct kg_seat seat = {
+    struct kg_hall_seat seat = {
         .gathering = g, .room = room, .party = stored->party, .has_token = true, .away_since_us = now_us};
     bool taken = stored->party == 0 || id_taken(g, stored->party) || kg_hall_seat_of(g, room) ||
                  g->seat_count >= KG_HALL_MAX_SEATS;
@@ -163,10 +171,10 @@ bool kg_hall_seat_restore(struct kg_gathering *g, const struct kg_store_room *ro
     return !taken && append(g, &seat);
 }
 
-bool kg_hall_seat_remove(struct kg_seat *seat)
+bool kg_hall_seat_remove(struct kg_hall_seat *seat)
 {
     struct kg_gathering *g = seat->gathering;
-    struct kg_seat **at = &g->seats;
+    struct kg_hall_seat **at = &g->seats;
     while (*at != seat)
         at = &(*at)->next;
     *at = seat->next;
@@ -178,10 +186,10 @@ bool kg_hall_seat_remove(struct kg_seat *seat)
     return true;
 }
 
-struct kg_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us)
+struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us)
 {
     for (struct kg_gathering *g = hall->first; g; g = g->next) {
-        for (struct kg_seat *seat = g->seats; seat; seat = seat->next) {
+        for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
             if (!seat->session && now_us - seat->away_since_us >= keep_us)
                 return seat;
         }
@@ -190,7 +198,7 @@ struct kg_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int6
 }
 
 /* Bound to the certificate: the same token in another's hands hashes to something else. */
-static bool hash_token(const struct kg_seat *seat, const char *token, uint8_t hash[KG_STORE_HASH_BYTES])
+static bool hash_token(const struct kg_hall_seat *seat, const char *token, uint8_t hash[KG_STORE_HASH_BYTES])
 {
     unsigned size = 0;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -202,13 +210,13 @@ static bool hash_token(const struct kg_seat *seat, const char *token, uint8_t ha
     return ok;
 }
 
-void kg_hall_token_issue(struct kg_seat *seat, char token[KG_HALL_TOKEN_SIZE])
+void kg_hall_token_issue(struct kg_hall_seat *seat, char token[KG_HALL_TOKEN_SIZE])
 {
     kg_random_text(token, KG_HALL_TOKEN_SIZE);
     seat->has_token = hash_token(seat, token, seat->token_hash);
 }
 
-bool kg_hall_token_check(const struct kg_seat *seat, const char *token)
+bool kg_hall_token_check(const struct kg_hall_seat *seat, const char *token)
 {
     uint8_t hash[KG_STORE_HASH_BYTES];
     return seat->has_token && hash_token(seat, token, hash) &&

@@ -21,7 +21,7 @@ struct kg_session;
 struct kg_hall;
 struct kg_gathering;
 
-struct kg_seat {
+struct kg_hall_seat {
     struct kg_gathering *gathering;
     const struct kg_store_room *room;
     uint32_t party;                   /* unique in the meeting, kept by resume */
@@ -38,7 +38,7 @@ struct kg_seat {
     uint32_t slot[KG_SLOTS]; /* what the party was told last */
     enum kg_worker_path path;
     char srtp_profile[32];
-    struct kg_seat *next;
+    struct kg_hall_seat *next;
 };
 
 /* One meeting with at least one seat. */
@@ -48,8 +48,8 @@ struct kg_gathering {
     uint64_t number; /* for the workers; never used again */
     unsigned worker;
     unsigned seat_count;
-    struct kg_seat *seats; /* in order of joining */
-    bool changed;          /* participants are to be sent */
+    struct kg_hall_seat *seats; /* in order of joining */
+    bool changed;               /* participants are to be sent */
     struct kg_gathering *next;
 };
 
@@ -61,25 +61,28 @@ struct kg_gathering *kg_hall_find(const struct kg_hall *hall, const char *uid);
 /* NULL: memory. */
 struct kg_gathering *kg_hall_open(struct kg_hall *hall, const char *uid, unsigned worker);
 
+/* After opening a meeting in which nobody could be seated. */
+void kg_hall_close_if_empty(struct kg_gathering *gathering);
+
 /* May this room join now? KG_ERROR_NONE: yes. meeting NULL: unknown. From open_before_us ahead of the start
  * to the end. */
 enum kg_error_code kg_hall_admits(const struct kg_meeting *meeting, const char *room, int64_t wall_us,
                                   int64_t open_before_us);
 
-struct kg_seat *kg_hall_seat_of(const struct kg_gathering *gathering, const struct kg_store_room *room);
-struct kg_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party);
+struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *gathering, const struct kg_store_room *room);
+struct kg_hall_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party);
 /* A new seat, away, with fresh ids. NULL: the meeting is full or memory is short. */
-struct kg_seat *kg_hall_seat_add(struct kg_gathering *gathering, const struct kg_store_room *room,
-                                 int64_t now_us);
+struct kg_hall_seat *kg_hall_seat_add(struct kg_gathering *gathering, const struct kg_store_room *room,
+                                      int64_t now_us);
 /* A seat as the store kept it; false: its ids collide or memory is short. */
 KG_MUST_CHECK bool kg_hall_seat_restore(struct kg_gathering *gathering, const struct kg_store_room *room,
                                         const struct kg_store_seat *stored, int64_t now_us);
 /* Frees the seat, and the meeting with its last one: true then. */
-bool kg_hall_seat_remove(struct kg_seat *seat);
+bool kg_hall_seat_remove(struct kg_hall_seat *seat);
 /* A seat that has been away for keep_us, or NULL. */
-struct kg_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us);
+struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us);
 
 /* A new resume token for the seat, valid once and only with this room's present certificate; the one before
  * is void. */
-void kg_hall_token_issue(struct kg_seat *seat, char token[KG_HALL_TOKEN_SIZE]);
-KG_MUST_CHECK bool kg_hall_token_check(const struct kg_seat *seat, const char *token);
+void kg_hall_token_issue(struct kg_hall_seat *seat, char token[KG_HALL_TOKEN_SIZE]);
+KG_MUST_CHECK bool kg_hall_token_check(const struct kg_hall_seat *seat, const char *token);

@@ -1,0 +1,300 @@
+#include "relay/control_internal.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "relay/acceptor.h"
+#include "relay/tls_server.h"
+
+enum { BATCH = 256, ASK_WORKERS_EVERY_S = 5, RETRY_BASE_MS = 200, RETRY_SPREAD_MS = 800 };
+
+/* What a room's agenda covers, and how long meetings that are over stay joinable by their seats' tokens. */
+#define AGENDA_BEFORE_US (INT64_C(86400) * 1000000)
+#define AGENDA_AFTER_US  (INT64_C(31) * 86400 * 1000000)
+#define KEEP_ENDED_US    (INT64_C(2) * 86400 * 1000000)
+/* The rest of a message around the calendar, whose quotes and line ends grow in JSON. */
+#define AGENDA_MAX_BYTES ((size_t)KG_MESSAGE_MAX_BYTES * 3 / 4)
+
+void kg_control_note(struct kg_control *c, const char *kind, const char *meeting, const char *room,
+                     const char *detail)
+{
+    uint64_t lost;
+    bool was_well = kg_store_health(c->params.store, &lost) == KG_STORE_OK;
+    if (!kg_store_put_event(c->params.store, kg_clock_wall_us(), kind, meeting, room, detail) && was_well)
+        kg_log(KG_LOG_WARN, "relay", "store.busy", "the event %s is not written down", kind);
+}
+
+static void on_gather(void *user, int64_t now_us)
+{
+    struct kg_control *c = user;
+    (void)now_us;
+    for (struct kg_gathering *g = kg_hall_first(c->hall); g; g = g->next) {
+        if (g->changed)
+            kg_control_send_participants(c, g);
+    }
+}
+
+void kg_control_gather(struct kg_control *c, struct kg_gathering *g)
+{
+    g->changed = true;
+    if (!c->gather.set)
+        kg_loop_timer_set(c->loop, &c->gather, kg_clock_now_us() + KG_CONTROL_GATHER_US);
+}
+
+/* The same for the same text, also after a restart: 52 bits, which any JSON reader keeps. */
+static uint64_t revision_of(const char *calendar)
+{
+    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
+    uint64_t revision = 0;
+    if (EVP_Digest(calendar, strlen(calendar), hash, NULL, EVP_sha256(), NULL) != 1)
+        kg_log(KG_LOG_ERROR, "relay", NULL, "OpenSSL gives no SHA-256");
+    for (int i = 0; i < 8; i++)
+        revision = revision << 8 | hash[i];
+    return revision >> 12;
+}
+
+void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
+{
+    int64_t now_us = kg_clock_wall_us();
+    char *calendar = kg_directory_calendar(c->directory, s->room->id, now_us - AGENDA_BEFORE_US,
+                                           now_us + AGENDA_AFTER_US, AGENDA_MAX_BYTES);
+    if (!calendar)
+        return;
+    struct kg_message message = {.type = KG_MESSAGE_AGENDA,
+                                 .agenda = {.revision = revision_of(calendar), .calendar = calendar}};
+    kg_session_send(s, &message);
+    free(calendar);
+}
+
+/* The queues' readers. Each takes a batch and lets the loop turn: the queue's descriptor stays readable. */
+
+static void on_accepted(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_accepted accepted;
+    for (int i = 0; i < BATCH && kg_queue_pop(c->params.accepted, &accepted); i++) {
+        unsigned before = c->ended;
+        /* A refused socket has been closed, with or without notice to kg_session_callback. */
+        if (!lws_adopt_socket_vhost(c->vhost, accepted.fd) && c->ended == before)
+            atomic_fetch_sub(c->params.connections, 1);
+    }
+}
+
+static void on_worker_event(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_worker_event event;
+    for (int i = 0; i < BATCH && kg_queue_pop(c->params.worker_events, &event); i++)
+        kg_control_worker_event(c, &event);
+}
+
+static void on_store_result(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_store_result result;
+    while (kg_queue_pop(c->params.store_results, &result))
+        kg_control_store_result(c, &result);
+}
+
+static void on_stop_timer(void *user, int64_t now_us)
+{
+    struct kg_control *c = user;
+    static const int64_t again_us = 20000;
+    if (c->session_count == 0 || now_us >= c->stop_by_us) {
+        atomic_store(&c->stopped, true);
+        kg_loop_stop(c->loop);
+        return;
+    }
+    kg_loop_timer_set(c->loop, &c->stop, now_us + again_us);
+}
+
+static void begin_stop(struct kg_control *c)
+{
+    if (c->stopping)
+        return;
+    c->stopping = true;
+    /* Spread, so that a restarted relay is not met by every room at once. */
+    for (struct kg_session *s = c->sessions; s; s = s->next)
+        kg_session_close(s, KG_REASON_SHUTTING_DOWN, RETRY_BASE_MS + kg_random_u32() % RETRY_SPREAD_MS);
+    c->stop_by_us = kg_clock_now_us() + KG_CONTROL_STOP_US;
+    kg_loop_timer_set(c->loop, &c->stop, kg_clock_now_us());
+}
+
+static void on_command(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_control_command command;
+    while (kg_queue_pop(c->commands, &command)) {
+        if (command.kind == KG_CONTROL_RELOAD)
+            kg_tls_server_reload(c->tls, c->params.settings->state);
+        else if (command.kind == KG_CONTROL_STOP)
+            begin_stop(c);
+        else
+            kg_control_request(c, command.request, command.replies);
+    }
+}
+
+static void on_tick(void *user, int64_t now_us)
+{
+    struct kg_control *c = user;
+    atomic_store(&c->alive_us, now_us);
+    kg_control_expire_seats(c, now_us);
+    kg_control_status_tick(c, now_us);
+    if (c->ticks++ % ASK_WORKERS_EVERY_S == 0 && !kg_worker_request_stats(c->params.pool, 0))
+        kg_log(KG_LOG_WARN, "relay", "worker.full", "a worker takes no commands");
+    kg_loop_timer_set(c->loop, &c->tick, now_us + KG_CONTROL_TICK_US);
+}
+
+int64_t kg_control_stuck_us(const struct kg_control *c, int64_t now_us)
+{
+    /* Workers are asked every five seconds: two missed answers are a stuck worker. */
+    static const int64_t control_us = 3 * INT64_C(1000000), worker_us = 12 * INT64_C(1000000);
+    int64_t stuck_us = now_us - atomic_load(&c->alive_us);
+    if (stuck_us > control_us)
+        return stuck_us;
+    for (unsigned i = 0; i < c->params.workers; i++) {
+        stuck_us = now_us - atomic_load(&c->worker_alive_us[i]);
+        if (stuck_us > worker_us)
+            return stuck_us;
+    }
+    return 0;
+}
+
+static void run(void *arg)
+{
+    struct kg_control *c = arg;
+    kg_loop_timer_set(c->loop, &c->tick, kg_clock_now_us());
+    kg_loop_run(c->loop);
+    atomic_store(&c->stopped, true);
+}
+
+static bool open_service(struct kg_control *c)
+{
+    /* The first protocol answers what is no WebSocket of ours, the second is the one rooms ask for. */
+    c->protocols[0] = (struct lws_protocols){.name = "http",
+                                             .callback = kg_session_callback,
+                                             .per_session_data_size = sizeof(struct kg_session *)};
+    c->protocols[1] = (struct lws_protocols){.name = "kaigi.v1",
+                                             .callback = kg_session_callback,
+                                             .per_session_data_size = sizeof(struct kg_session *),
+                                             .rx_buffer_size = 16384};
+    c->idle = (lws_retry_bo_t){.secs_since_valid_ping = KG_CONTROL_PING_S,
+                               .secs_since_valid_hangup = (uint16_t)c->params.settings->idle_seconds};
+    if (c->idle.secs_since_valid_ping * 2 > c->idle.secs_since_valid_hangup)
+        c->idle.secs_since_valid_ping = c->idle.secs_since_valid_hangup / 2;
+    c->loop = kg_loop_create();
+    if (!c->loop)
+        return false;
+    c->vhost =
+        kg_tls_server_vhost(kg_loop_lws(c->loop), "kaigi-control", "http/1.1", c->protocols, &c->idle, c);
+    if (!c->vhost)
+        return false;
+    c->watches[0] = kg_loop_watch(c->loop, kg_queue_fd(c->commands), on_command, c);
+    c->watches[1] = kg_loop_watch(c->loop, kg_queue_fd(c->params.accepted), on_accepted, c);
+    c->watches[2] = kg_loop_watch(c->loop, kg_queue_fd(c->params.worker_events), on_worker_event, c);
+    c->watches[3] = kg_loop_watch(c->loop, kg_queue_fd(c->params.store_results), on_store_result, c);
+    return c->watches[0] && c->watches[1] && c->watches[2] && c->watches[3];
+}
+
+static bool load(struct kg_control *c, struct kg_store_snapshot *snapshot)
+{
+    int64_t keep_us = kg_clock_wall_us() - KEEP_ENDED_US;
+    bool ok = true;
+    for (size_t i = 0; i < snapshot->room_count && ok; i++)
+        ok = kg_directory_put_room(c->directory, &snapshot->rooms[i]);
+    for (size_t i = 0; i < snapshot->meeting_count && ok; i++) {
+        if (snapshot->meetings[i].end_us >= keep_us)
+            ok = kg_directory_put_meeting(c->directory, &snapshot->meetings[i]);
+    }
+    if (ok)
+        kg_control_restore_seats(c, snapshot);
+    kg_store_snapshot_finish(snapshot);
+    return ok;
+}
+
+struct kg_control *kg_control_create(const struct kg_control_params *params,
+                                     struct kg_store_snapshot *snapshot)
+{
+    struct kg_control *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->params = *params;
+    c->next_party = c->next_request = 1;
+    c->started_us = kg_clock_now_us();
+    c->refusals = (struct kg_log_limit){.burst = 10, .interval_us = 10000000};
+    c->tick = (struct kg_loop_timer){.fire = on_tick, .user = c};
+    c->gather = (struct kg_loop_timer){.fire = on_gather, .user = c};
+    c->stop = (struct kg_loop_timer){.fire = on_stop_timer, .user = c};
+    atomic_store(&c->alive_us, c->started_us);
+    for (unsigned i = 0; i < KG_WORKER_MAX; i++)
+        atomic_store(&c->worker_alive_us[i], c->started_us);
+    c->directory = kg_directory_create();
+    c->hall = kg_hall_create();
+    c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
+    if (c->directory && c->hall && c->commands && load(c, snapshot) && open_service(c))
+        return c;
+    kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
+    kg_control_destroy(c);
+    return NULL;
+}
+
+bool kg_control_start(struct kg_control *c)
+{
+    c->started = kg_thread_start(&c->thread, "control", run, c);
+    return c->started;
+}
+
+static void post(struct kg_control *c, enum kg_control_command_kind kind)
+{
+    struct kg_control_command command = {.kind = kind};
+    if (!kg_queue_push(c->commands, &command))
+        kg_log(KG_LOG_ERROR, "relay", NULL, "the control thread takes no commands");
+}
+
+void kg_control_reload(struct kg_control *c)
+{
+    post(c, KG_CONTROL_RELOAD);
+}
+
+void kg_control_stop(struct kg_control *c)
+{
+    post(c, KG_CONTROL_STOP);
+}
+
+bool kg_control_stopped(const struct kg_control *c)
+{
+    return atomic_load(&c->stopped);
+}
+
+bool kg_control_ask(struct kg_control *c, json_t *request, struct kg_queue *replies)
+{
+    struct kg_control_command command = {.kind = KG_CONTROL_REQUEST, .request = request, .replies = replies};
+    if (kg_queue_push(c->commands, &command))
+        return true;
+    json_decref(request);
+    return false;
+}
+
+void kg_control_destroy(struct kg_control *c)
+{
+    if (!c)
+        return;
+    if (c->started) {
+        kg_loop_stop(c->loop);
+        kg_thread_join(&c->thread);
+    }
+    /* Closes what is still connected, which calls back into what is freed below. */
+    kg_loop_destroy(c->loop);
+    kg_control_drop_waiting(c);
+    struct kg_control_command left;
+    while (c->commands && kg_queue_pop(c->commands, &left))
+        json_decref(left.request);
+    kg_queue_destroy(c->commands);
+    kg_hall_destroy(c->hall);
+    kg_directory_destroy(c->directory);
+    free(c);
+}

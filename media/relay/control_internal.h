@@ -1,0 +1,124 @@
+/* What the files of the control thread share. Thread: control, but for the atomics. */
+#pragma once
+
+#include <libwebsockets.h>
+
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/thread.h"
+#include "net/loop.h"
+#include "relay/control.h"
+#include "relay/directory.h"
+#include "relay/hall.h"
+#include "relay/session.h"
+#include "relay/worker.h"
+
+enum {
+    KG_CONTROL_COMMANDS = 64,
+    KG_CONTROL_TICK_US = 1000000,
+    KG_CONTROL_GATHER_US = 5000, /* changes within this go out as one participants message */
+    KG_CONTROL_STOP_US = 2000000,
+    KG_CONTROL_PING_S = 20,
+};
+
+enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST };
+struct kg_control_command {
+    enum kg_control_command_kind kind;
+    json_t *request;
+    struct kg_queue *replies;
+};
+
+/* A reply that waits for the store to say that it is written. */
+struct kg_waiting {
+    uint64_t request;
+    struct kg_queue *replies;
+    json_t *reply;
+    /* Takes effect when written; then both are freed. */
+    struct kg_store_room *room;
+    struct kg_agenda *agenda;
+    struct kg_meeting *meetings; /* of the agenda: those that are news; their texts are the agenda's */
+    size_t meeting_count;
+    struct kg_waiting *next;
+};
+
+/* A status request that waits for the workers' figures. */
+struct kg_status {
+    struct kg_queue *replies;
+    json_t *reply;
+    uint64_t request;
+    unsigned missing; /* workers that have not answered */
+    int64_t until_us;
+    struct kg_status *next;
+};
+
+struct kg_control {
+    struct kg_control_params params;
+    struct kg_loop *loop;
+    struct lws_vhost *vhost;
+    struct lws_protocols protocols[3];
+    lws_retry_bo_t idle;
+    SSL_CTX *tls; /* the vhost's */
+    struct kg_loop_watch *watches[4];
+    struct kg_queue *commands; /* of struct kg_control_command */
+    struct kg_loop_timer tick, gather, stop;
+    struct kg_thread thread;
+    bool started, stopping;
+    int64_t stop_by_us;
+    uint64_t ticks;
+
+    struct kg_directory *directory;
+    struct kg_hall *hall;
+    struct kg_session *sessions;
+    unsigned session_count;
+    unsigned ended; /* libwebsockets connections gone so far */
+    struct kg_waiting *waiting;
+    struct kg_status *statuses;
+    uint64_t next_party, next_request;
+    int64_t started_us;
+    struct kg_log_limit refusals;
+
+    atomic_bool stopped;
+    _Atomic int64_t alive_us;                       /* the loop turned */
+    _Atomic int64_t worker_alive_us[KG_WORKER_MAX]; /* it answered */
+};
+
+/* control.c */
+void kg_control_note(struct kg_control *control, const char *kind, const char *meeting, const char *room,
+                     const char *detail);
+void kg_control_gather(struct kg_control *control, struct kg_gathering *gathering);
+void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);
+
+/* control_meeting.c: what rooms ask for while they are connected, and what workers tell. */
+void kg_control_message(struct kg_control *control, struct kg_session *session,
+                        const struct kg_message *message);
+void kg_control_session_gone(struct kg_control *control, struct kg_session *session);
+void kg_control_seat_end(struct kg_control *control, struct kg_hall_seat *seat, enum kg_reason reason);
+void kg_control_expire_seats(struct kg_control *control, int64_t now_us);
+void kg_control_worker_event(struct kg_control *control, const struct kg_worker_event *event);
+void kg_control_restore_seats(struct kg_control *control, const struct kg_store_snapshot *snapshot);
+void kg_control_send_participants(struct kg_control *control, struct kg_gathering *gathering);
+/* Meetings that were cancelled, or rooms no longer invited: their parties leave. */
+void kg_control_enforce_agenda(struct kg_control *control);
+/* Wherever this room sits. */
+void kg_control_end_seats(struct kg_control *control, const struct kg_store_room *room,
+                          enum kg_reason reason);
+void kg_control_end_media(struct kg_control *control, struct kg_hall_seat *seat);
+void kg_control_store_seat(struct kg_control *control, const struct kg_hall_seat *seat);
+uint8_t kg_control_list_participants(const struct kg_gathering *gathering,
+                                     struct kg_participant list[KG_MAX_PARTICIPANTS]);
+void kg_control_enforce_room(struct kg_control *control, const struct kg_store_room *room);
+
+/* control_join.c */
+void kg_control_join(struct kg_control *control, struct kg_session *session,
+                     const struct kg_message *message);
+
+/* control_admin.c */
+void kg_control_request(struct kg_control *control, json_t *request, struct kg_queue *replies);
+void kg_control_store_result(struct kg_control *control, const struct kg_store_result *result);
+void kg_control_reply(struct kg_queue *replies, json_t *reply);
+void kg_control_drop_waiting(struct kg_control *control);
+
+/* control_status.c */
+void kg_control_status(struct kg_control *control, struct kg_queue *replies);
+void kg_control_status_event(struct kg_control *control, const struct kg_worker_event *event);
+void kg_control_status_tick(struct kg_control *control, int64_t now_us);
