@@ -77,6 +77,7 @@ struct kg_words {
     int layer;
 };
 
+struct kg_canvas *kg_ui_canvas(struct kg_ui *ui); /* ui.c: the one it draws on */
 KG_MUST_CHECK struct kg_canvas *kg_canvas_create(SDL_Renderer *renderer, const char *const fonts[KG_FACES]);
 void kg_canvas_destroy(struct kg_canvas *c);
 /* clip NULL: everything is drawn and targets start afresh. Else only this picture's place, targets kept. */

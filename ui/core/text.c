@@ -285,7 +285,7 @@ static bool may_break(const char *text, size_t at)
 {
     size_t n;
     Uint32 next = decode(text + at, &n), previous = decode(text + step_back(text, at), &n);
-    return !forbidden_start(next) && !joins_previous(next) && next != ' ' &&
+    return !forbidden_start(next) && !joins_previous(next) && previous != ' ' &&
            !(is_word(next) && is_word(previous));
 }
 
@@ -296,7 +296,7 @@ static int break_quality(const char *text, size_t at)
     size_t n;
     enum script next = script_of(decode(text + at, &n));
     enum script previous = script_of(decode(text + step_back(text, at), &n));
-    if (previous == SCRIPT_SPACE || (previous == SCRIPT_HIRAGANA && next != SCRIPT_HIRAGANA))
+    if (previous == SCRIPT_SPACE || next == SCRIPT_SPACE || (previous == SCRIPT_HIRAGANA && next != SCRIPT_HIRAGANA))
         return 3;
     return previous != next && next != SCRIPT_HIRAGANA ? 2 : 1;
 }

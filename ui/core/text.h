@@ -27,7 +27,7 @@ void kg_text_destroy(struct kg_text *text);
 /* One line, cut with "…" to fit max_width; max_width <= 0: not cut. */
 struct kg_text_run kg_text_line(struct kg_text *text, enum kg_text_face face, int size, const char *utf8,
                                 int max_width);
-/* How many bytes of utf8 make the first line of a paragraph max_width wide: breaks at \n, at spaces, and
+/* How many bytes of utf8 make the first line of a paragraph max_width wide: breaks at \n, before spaces, and
  * between Japanese characters except where a line may not begin (JIS X 4051: 、。」ー …). At least one
  * character. */
 size_t kg_text_break(struct kg_text *text, enum kg_text_face face, int size, const char *utf8, int max_width);

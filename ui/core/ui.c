@@ -341,6 +341,11 @@ size_t kg_ui_step(struct kg_ui *ui, int64_t now_us, int timeout_ms, struct kg_in
     return n;
 }
 
+struct kg_canvas *kg_ui_canvas(struct kg_ui *ui)
+{
+    return ui->canvas;
+}
+
 uint64_t kg_ui_draws(const struct kg_ui *ui)
 {
     return ui->draws;

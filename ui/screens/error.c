@@ -11,7 +11,15 @@
 #include "widgets/button.h"
 #include "widgets/card.h"
 
-enum { CARD_WIDTH = 1040, REMEDY_HEIGHT = 44, FIELD_HEIGHT = 33 };
+enum {
+    CARD_WIDTH = 1040,
+    REMEDY_HEIGHT = 44,
+    FIELD_HEIGHT = 33,
+    FIELD_NAME = 150,
+    DETAIL_LINES = 2,
+    CARD_PAD = 44,
+    BOX_PAD = 24
+};
 
 static void draw_head(struct kg_canvas *c, struct kg_rect box, const struct kg_problem_text *text)
 {
@@ -68,7 +76,7 @@ static void draw_field(struct kg_canvas *c, struct kg_rect *box, const char *nam
 {
     const int line = KG_TEXT_SMALL * 3 / 2; /* kg_canvas_line_height of small text */
     struct kg_rect row = kg_rect_cut_top(box, FIELD_HEIGHT + (lines - 1) * line);
-    struct kg_rect left = kg_rect_cut_left(&row, 150);
+    struct kg_rect left = kg_rect_cut_left(&row, FIELD_NAME);
     left.h = line;
     kg_canvas_text(c, left, (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED},
                    name);
@@ -80,12 +88,20 @@ static void draw_field(struct kg_canvas *c, struct kg_rect *box, const char *nam
         value);
 }
 
+static int detail_lines(struct kg_canvas *c, const char *detail)
+{
+    struct kg_text_style style = {.size = KG_TEXT_SMALL, .lines = DETAIL_LINES, .data = true};
+    int height =
+        kg_canvas_text_height(c, style, CARD_WIDTH - 2 * (CARD_PAD + BOX_PAD) - 40 - FIELD_NAME, detail);
+    return KG_MAX(height / kg_canvas_line_height(style), 1);
+}
+
 static void draw_for_it(struct kg_canvas *c, struct kg_rect box, const struct kg_room_state *s,
                         const struct kg_problem_text *text)
 {
     char place[3 * KG_ROOM_NAME_SIZE], date[64], clock[16], when[96];
     kg_canvas_round(c, box, KG_RADIUS_M, KG_COLOR_BACKGROUND);
-    struct kg_rect inner = kg_rect_inset(box, 24, 18);
+    struct kg_rect inner = kg_rect_inset(box, BOX_PAD, 18);
     draw_section(c, &inner, KG_ICON_SUPPORT, kg_tr("情報システム担当に伝えること"));
     kg_rect_cut_left(&inner, 40);
     kg_rect_cut_top(&inner, 2);
@@ -97,7 +113,7 @@ static void draw_for_it(struct kg_canvas *c, struct kg_rect box, const struct kg
     snprintf(when, sizeof(when), "%s %s", date, clock);
     draw_field(c, &inner, kg_tr("日時"), when, 1);
     if (s->error.detail[0])
-        draw_field(c, &inner, kg_tr("詳しい内容"), s->error.detail, 2);
+        draw_field(c, &inner, kg_tr("詳しい内容"), s->error.detail, detail_lines(c, s->error.detail));
 }
 
 static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struct kg_view *view)
@@ -110,11 +126,11 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     for (int i = 0; i < KG_PROBLEM_REMEDIES && text->remedies[i]; i++)
         remedies += REMEDY_HEIGHT;
     if (s->error.detail[0])
-        fields += FIELD_HEIGHT + KG_TEXT_SMALL * 3 / 2;
+        fields += FIELD_HEIGHT + (detail_lines(c, s->error.detail) - 1) * KG_TEXT_SMALL * 3 / 2;
     int height = 40 + 92 + 22 + remedies + 18 + fields + 40 + 24 + 76 + 40;
     struct kg_rect card = kg_rect((all.w - CARD_WIDTH) / 2, (all.h - height) / 2, CARD_WIDTH, height);
     kg_card(c, card);
-    struct kg_rect inner = kg_rect_inset(card, 44, 40);
+    struct kg_rect inner = kg_rect_inset(card, CARD_PAD, 40);
     draw_head(c, kg_rect_cut_top(&inner, 92), text);
     kg_rect_cut_top(&inner, 22);
     draw_remedies(c, kg_rect_cut_top(&inner, remedies), text);
