@@ -4,7 +4,7 @@
 
 #include "base/attr.h"
 
-enum { BIN_US = 2000, BUCKET_US = 500000 };
+enum { BIN_US = 2000, BUCKET_US = 500000, OUTAGE_OVER_US = 20000, OUTAGE_MOST_US = 1000000 };
 /* New jitter of 3 % of packets is in the target after some 10 of them; to leave it takes 1,200 (24 s). */
 #define QUANTILE 0.97
 #define MEMORY   333.0
@@ -73,6 +73,21 @@ static void shift_bins(struct kg_lateness *l)
     }
 }
 
+/* A line that stood still for longer than any buffer bridges says nothing about its jitter; neither does the
+ * burst that ends it. One that stays so slow does. */
+static bool is_outage(struct kg_lateness *l, int64_t lateness_us, int64_t arrival_us)
+{
+    if (!l->outage && lateness_us >= (int64_t)BIN_US * KG_LATENESS_BINS) {
+        l->outage = true;
+        l->outage_us = arrival_us;
+    }
+    if (l->outage && (lateness_us < OUTAGE_OVER_US || arrival_us - l->outage_us > OUTAGE_MOST_US)) {
+        l->outage = lateness_us >= OUTAGE_OVER_US; /* lasting, it is counted */
+        return false;
+    }
+    return l->outage;
+}
+
 void kg_lateness_add(struct kg_lateness *l, int64_t transit_us, int64_t arrival_us)
 {
     if (!l->started) {
@@ -83,6 +98,9 @@ void kg_lateness_add(struct kg_lateness *l, int64_t transit_us, int64_t arrival_
     }
     slide_window(l, transit_us, arrival_us);
     shift_bins(l);
+    if (is_outage(l, transit_us - l->base_us, arrival_us)) {
+        return;
+    }
     int64_t bin = KG_MIN((transit_us - l->base_us) / BIN_US, (int64_t)KG_LATENESS_BINS - 1);
     double keep = l->weight / (l->weight + 1);
     for (int i = 0; i < KG_LATENESS_BINS; i++) {

@@ -15,6 +15,8 @@ struct kg_lateness {
     int64_t histogram_base_us;          /* the base that the bins are relative to */
     double bin[KG_LATENESS_BINS];       /* sum 1 */
     double weight;                      /* packets counted, up to the length of the memory */
+    bool outage;                        /* what was held up for long comes in one burst: not counted */
+    int64_t outage_us;                  /* since when */
 };
 
 void kg_lateness_init(struct kg_lateness *lateness);

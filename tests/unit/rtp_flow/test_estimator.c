@@ -1,5 +1,5 @@
-/* The send limit on a simulated line: 30 frames a second through the pacer, one bottleneck with a queue, feedback
- * every 50 ms on the way back. Time is the simulation's. */
+/* The send limit on a simulated line: 30 frames a second through the pacer, one bottleneck with a queue,
+ * feedback every 50 ms on the way back. Time is the simulation's. */
 #include "unit/cmocka_all.h"
 
 #include "rtp/estimator.h"
@@ -169,9 +169,10 @@ static double mean_target(const struct world *w)
 
 static void say(const char *what, const struct world *w)
 {
-    print_message("%s: target mean %.0f least %.0f most %.0f bps, queue mean %.1f most %.1f ms, lost %u of %u\n",
-                  what, mean_target(w), w->target_least, w->target_most, w->queue_sum_us / w->ticks / 1000,
-                  (double)w->queue_most_us / 1000, w->lost, w->sent);
+    print_message(
+        "%s: target mean %.0f least %.0f most %.0f bps, queue mean %.1f most %.1f ms, lost %u of %u\n", what,
+        mean_target(w), w->target_least, w->target_most, w->queue_sum_us / w->ticks / 1000,
+        (double)w->queue_most_us / 1000, w->lost, w->sent);
 }
 
 static void wide_line_is_used_to_the_setting(void **state)
