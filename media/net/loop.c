@@ -169,6 +169,9 @@ static bool open_lws(struct kg_loop *loop)
     loop->lws = lws_create_context(&info);
     if (!loop->lws)
         return false;
+    /* The loop's own virtual host speaks no TLS: asked to, libwebsockets would load every authority of the
+     * system, and leak them when a process has two contexts. */
+    info.options = 0;
     struct lws_vhost *vhost = lws_create_vhost(loop->lws, &info);
     lws_sock_file_fd_type fd = {.filefd = dup(loop->epoll_fd)};
     return vhost && fd.filefd >= 0 &&

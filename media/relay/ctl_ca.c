@@ -30,7 +30,7 @@ int kg_ctl_ca_init(int argc, char **argv)
     const GOptionEntry entries[] = {
         {"address", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &addresses,
          "A name or address at which rooms reach the relay (may be repeated)", "ADDRESS"},
-        {"name", 'n', 0, G_OPTION_ARG_STRING, &name, "The authority's name (default: Kaigi CA)", "NAME"},
+        {"name", 'n', 0, G_OPTION_ARG_FILENAME, &name, "The authority's name (default: Kaigi CA)", "NAME"},
         {0},
     };
     int code = KG_CTL_USAGE;

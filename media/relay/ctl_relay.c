@@ -69,11 +69,11 @@ int kg_ctl_room_add(int argc, char **argv)
     struct room_options o = {0};
     const char *name;
     const GOptionEntry entries[] = {
-        {"id", 0, 0, G_OPTION_ARG_STRING, &o.id, "Room id as agendas name it: a-z, 0-9 and \"-\"", "ID"},
-        {"organization", 0, 0, G_OPTION_ARG_STRING, &o.organization,
+        {"id", 0, 0, G_OPTION_ARG_FILENAME, &o.id, "Room id as agendas name it: a-z, 0-9 and \"-\"", "ID"},
+        {"organization", 0, 0, G_OPTION_ARG_FILENAME, &o.organization,
          "Organization shown on its name plate (団体名)", "TEXT"},
-        {"department", 0, 0, G_OPTION_ARG_STRING, &o.department, "Department shown on its name plate (所属)",
-         "TEXT"},
+        {"department", 0, 0, G_OPTION_ARG_FILENAME, &o.department,
+         "Department shown on its name plate (所属)", "TEXT"},
         {"csr", 0, 0, G_OPTION_ARG_FILENAME, &o.csr, "The certificate request made on the terminal", "FILE"},
         {"cert-out", 0, 0, G_OPTION_ARG_FILENAME, &o.cert_out, "Where to write its certificate", "FILE"},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &o.replace,

@@ -113,7 +113,13 @@ struct lws_vhost *kg_tls_server_vhost(struct lws_context *context, const char *n
                                       const struct lws_protocols *protocols, const struct lws_retry_bo *idle,
                                       void *user)
 {
+    /* Never used, for nothing is dialled from here: without it libwebsockets makes a client context for each
+     * host, and leaks one when a process has two of its contexts. Lives as long as the process. */
+    static SSL_CTX *client;
+    if (!client)
+        client = SSL_CTX_new(TLS_client_method());
     struct lws_context_creation_info info = {
+        .provided_client_ssl_ctx = client,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | LWS_SERVER_OPTION_VALIDATE_UTF8,
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,

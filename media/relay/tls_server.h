@@ -19,7 +19,8 @@ KG_MUST_CHECK bool kg_tls_server_check(const char *state, struct kg_problem *pro
 /* A virtual host without a listening socket of its own, for sockets handed over (lws_adopt_socket_vhost).
  * alpn: what it answers. protocols and idle (when to ping and to give up) must outlive it. The first
  * protocol's callback must pass LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS to kg_tls_server_prepare.
- * NULL: refused (logged). */
+ * NULL: refused (logged).
+ * Thread: main, before others start. */
 struct lws_vhost *kg_tls_server_vhost(struct lws_context *context, const char *name, const char *alpn,
                                       const struct lws_protocols *protocols, const struct lws_retry_bo *idle,
                                       void *user);
