@@ -7,7 +7,8 @@
 struct slot {
     struct kg_frame *pending; /* not yet on the texture */
     SDL_Texture *texture;
-    uint32_t width, height, source;
+    uint32_t texture_width, texture_height; /* the frame's, or an even fraction for a small place */
+    uint32_t width, height, source;         /* the frame's */
     bool filled;
     SDL_Rect drawn; /* where, last time; w = 0: nowhere */
     bool changed;
@@ -17,6 +18,8 @@ struct slot {
 struct kg_pictures {
     SDL_Renderer *renderer;
     struct slot slots[KG_UI_SLOTS];
+    uint8_t *scratch; /* for shrinking */
+    size_t scratch_size;
 };
 
 struct kg_pictures *kg_pictures_create(SDL_Renderer *renderer)
@@ -41,6 +44,7 @@ void kg_pictures_destroy(struct kg_pictures *p)
             kg_frame_unref(p->slots[i].pending);
         SDL_DestroyTexture(p->slots[i].texture);
     }
+    free(p->scratch);
     free(p);
 }
 
@@ -56,6 +60,8 @@ void kg_pictures_set(struct kg_pictures *p, enum kg_ui_slot slot, struct kg_fram
     if (frame && (frame->width != s->width || frame->height != s->height))
         s->layout_changed = true;
     s->filled = filled;
+    s->width = frame ? frame->width : 0;
+    s->height = frame ? frame->height : 0;
     s->source = frame ? frame->source : 0;
     s->changed = true;
 }
@@ -82,27 +88,75 @@ struct kg_rect kg_pictures_place(const struct kg_pictures *p, enum kg_ui_slot sl
     return kg_rect(r.x, r.y, r.w, r.h);
 }
 
-static bool upload(struct kg_pictures *p, struct slot *s)
+static bool fit_texture(struct kg_pictures *p, struct slot *s, uint32_t width, uint32_t height)
 {
-    struct kg_frame *f = s->pending;
-    if (!s->texture || s->width != f->width || s->height != f->height) {
-        SDL_DestroyTexture(s->texture);
-        s->texture = SDL_CreateTexture(p->renderer, SDL_PIXELFORMAT_IYUV, SDL_TEXTUREACCESS_STREAMING,
-                                       (int)f->width, (int)f->height);
-        s->width = f->width;
-        s->height = f->height;
-        if (!s->texture) {
-            kg_log(KG_LOG_ERROR, "ui", NULL, "no texture for a %ux%u picture: %s", f->width, f->height,
-                   SDL_GetError());
-            s->width = s->height = 0;
+    if (s->texture && s->texture_width == width && s->texture_height == height)
+        return true;
+    SDL_DestroyTexture(s->texture);
+    s->texture_width = width;
+    s->texture_height = height;
+    s->texture = SDL_CreateTexture(p->renderer, SDL_PIXELFORMAT_IYUV, SDL_TEXTUREACCESS_STREAMING, (int)width,
+                                   (int)height);
+    if (!s->texture) {
+        kg_log(KG_LOG_ERROR, "ui", NULL, "no texture for a %ux%u picture: %s", width, height, SDL_GetError());
+        return false;
+    }
+    SDL_SetTextureBlendMode(s->texture, SDL_BLENDMODE_NONE);
+    return true;
+}
+
+/* One plane, `factor` times smaller: the mean of four pixels spread over each square. */
+static void shrink_plane(const uint8_t *from, int stride, uint8_t *to, uint32_t width, uint32_t height,
+                         uint32_t factor)
+{
+    uint32_t near = factor / 4, far = near + factor / 2;
+    for (uint32_t y = 0; y < height; y++) {
+        const uint8_t *a = from + (size_t)(y * factor + near) * (size_t)stride;
+        const uint8_t *b = from + (size_t)(y * factor + far) * (size_t)stride;
+        for (uint32_t x = 0; x < width; x++) {
+            uint32_t l = x * factor + near, r = x * factor + far;
+            *to++ = (uint8_t)((a[l] + a[r] + b[l] + b[r] + 2) / 4);
+        }
+    }
+}
+
+/* Converting 720p for a place of 128×72 would cost as much as the main picture: it is shrunk before. */
+static bool upload_shrunk(struct kg_pictures *p, struct slot *s, const struct kg_frame *f, uint32_t factor)
+{
+    uint32_t w = f->width / factor & ~1u, h = f->height / factor & ~1u;
+    size_t luma = (size_t)w * h, needed = luma + luma / 2;
+    if (p->scratch_size < needed) {
+        uint8_t *larger = realloc(p->scratch, needed);
+        if (!larger) {
+            kg_log(KG_LOG_ERROR, "ui", NULL, "out of memory for a picture");
             return false;
         }
-        SDL_SetTextureBlendMode(s->texture, SDL_BLENDMODE_NONE);
+        p->scratch = larger;
+        p->scratch_size = needed;
     }
-    int failed = SDL_UpdateYUVTexture(s->texture, NULL, f->plane[0], f->stride[0], f->plane[1], f->stride[1],
-                                      f->plane[2], f->stride[2]);
-    if (failed) {
-        kg_log(KG_LOG_ERROR, "ui", NULL, "cannot show a picture: %s", SDL_GetError());
+    if (!fit_texture(p, s, w, h))
+        return false;
+    uint8_t *y = p->scratch, *u = y + luma, *v = u + luma / 4;
+    shrink_plane(f->plane[0], f->stride[0], y, w, h, factor);
+    shrink_plane(f->plane[1], f->stride[1], u, w / 2, h / 2, factor);
+    shrink_plane(f->plane[2], f->stride[2], v, w / 2, h / 2, factor);
+    return SDL_UpdateYUVTexture(s->texture, NULL, y, (int)w, u, (int)w / 2, v, (int)w / 2) == 0;
+}
+
+static bool upload(struct kg_pictures *p, struct slot *s, SDL_Rect area)
+{
+    struct kg_frame *f = s->pending;
+    uint32_t factor = KG_MIN(f->width / (uint32_t)area.w, f->height / (uint32_t)area.h);
+    bool ok;
+    if (factor >= 2)
+        ok = upload_shrunk(p, s, f, factor);
+    else
+        ok = fit_texture(p, s, f->width, f->height) &&
+             SDL_UpdateYUVTexture(s->texture, NULL, f->plane[0], f->stride[0], f->plane[1], f->stride[1],
+                                  f->plane[2], f->stride[2]) == 0;
+    if (!ok) {
+        kg_log(KG_LOG_ERROR, "ui", NULL, "cannot show a %ux%u picture: %s", f->width, f->height,
+               SDL_GetError());
         return false;
     }
     kg_frame_unref(f);
@@ -121,15 +175,15 @@ static SDL_Rect contain(const struct slot *s, SDL_Rect area)
     return (SDL_Rect){area.x + (area.w - (int)w) / 2, area.y + (area.h - (int)h) / 2, (int)w, (int)h};
 }
 
-/* The part of the picture that has area's shape. */
+/* The part of the texture that has area's shape. */
 static SDL_Rect crop(const struct slot *s, SDL_Rect area)
 {
-    int64_t w = s->width, h = w * area.h / area.w;
-    if (h > s->height) {
-        h = s->height;
+    int64_t w = s->texture_width, h = w * area.h / area.w;
+    if (h > s->texture_height) {
+        h = s->texture_height;
         w = h * area.w / area.h;
     }
-    return (SDL_Rect){(int)(s->width - w) / 2, (int)(s->height - h) / 2, (int)w, (int)h};
+    return (SDL_Rect){(int)(s->texture_width - w) / 2, (int)(s->texture_height - h) / 2, (int)w, (int)h};
 }
 
 bool kg_pictures_draw(struct kg_pictures *p, enum kg_ui_slot slot, SDL_Rect area, enum kg_picture_fit fit,
@@ -139,9 +193,9 @@ bool kg_pictures_draw(struct kg_pictures *p, enum kg_ui_slot slot, SDL_Rect area
     s->drawn = (SDL_Rect){0};
     if (!s->filled || area.w <= 0 || area.h <= 0)
         return false;
-    if (s->pending && !upload(p, s))
+    if (s->pending && !upload(p, s, area))
         return false;
-    SDL_Rect from = {0, 0, (int)s->width, (int)s->height}, to = area;
+    SDL_Rect from = {0, 0, (int)s->texture_width, (int)s->texture_height}, to = area;
     if (fit == KG_FIT_CONTAIN)
         to = contain(s, area);
     else

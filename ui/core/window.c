@@ -2,6 +2,7 @@
 
 #include <SDL_ttf.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "core/theme.h"
@@ -47,7 +48,8 @@ static bool is_software_gl(SDL_Renderer *renderer)
 static SDL_Renderer *make_renderer(SDL_Window *window, bool headless)
 {
     SDL_Renderer *renderer = NULL;
-    if (!headless) {
+    /* Without a GPU, asking OpenGL would load 60 MB of compiler only to be turned down below. */
+    if (!headless && access("/dev/dri/renderD128", F_OK) == 0) {
         renderer = SDL_CreateRenderer(window, -1, SDL_RENDERER_ACCELERATED);
         if (renderer && is_software_gl(renderer)) {
             SDL_DestroyRenderer(renderer);

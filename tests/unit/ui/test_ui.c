@@ -269,6 +269,10 @@ static void draws_only_on_change(void **state)
     assert_int_equal(kg_ui_draws(f.ui), draws + 1);
     /* A frame nobody can see costs nothing. */
     enter("ended");
+    give(KG_UI_SELF, 640, 360, 0, 0);
+    draws = kg_ui_draws(f.ui);
+    give(KG_UI_SELF, 640, 360, 0, 1);
+    assert_int_equal(kg_ui_draws(f.ui), draws);
     give(KG_UI_MAIN, 1280, 720, STATES_CAMERA_B, 2);
     draws = kg_ui_draws(f.ui);
     give(KG_UI_MAIN, 1280, 720, STATES_CAMERA_B, 3);
