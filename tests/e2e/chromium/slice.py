@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""Chromium against the real relay: sixteen m-lines in one offer, passive DTLS with AES-128-GCM, and sources swapped
+under one slot's SSRC in mid-stream without the browser noticing."""
+import asyncio
+import os
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from browser import Browser  # noqa: E402
+from kaigi_client import ControlClient  # noqa: E402
+from relay import MEETING, Relay  # noqa: E402
+
+# 320×180 at 15 fps, so that three parties in one browser leave room on a small machine.
+PICTURE = {"width": 320, "height": 180, "fps": 15}
+COLOURS = {"viewer": "rgb(0,160,0)", "red": "rgb(200,0,0)", "blue": "rgb(0,0,200)"}
+MAX_FREEZE_MS = 1000
+SECONDS_EACH = 2.5
+
+
+class Party:
+    def __init__(self, name, browser, relay):
+        self.name, self.browser = name, browser
+        self.control = ControlClient(relay.address, relay.port, software="chromium-test", **relay.credentials(name))
+
+    async def join(self):
+        await self.control.connect()
+        offer = await self.browser.call("makeParty", self.name, {"colour": COLOURS[self.name], **PICTURE})
+        self.offer = offer["offer"]
+        joined = await self.control.join(MEETING, offer["offer"], offer["lines"])
+        self.answer = joined["answer"]
+        await self.browser.call("takeAnswer", self.name, self.answer)
+
+    async def look(self):
+        return await self.browser.call("look", self.name)
+
+    async def until(self, condition, what, seconds=15):
+        """Looks until condition(look) holds."""
+        seen = None
+        for _ in range(int(seconds / 0.25)):
+            seen = await self.look()
+            if condition(seen):
+                return seen
+            await asyncio.sleep(0.25)
+        slots = {role: (s["csrc"], s["packetsReceived"]) for role, s in seen["slots"].items()}
+        raise AssertionError(f"{self.name}: not in {seconds} s: {what} ({seen['state']}, {slots})")
+
+    def source(self, kind):
+        return next(p for p in self.control.participants if p["party"] == self.control.party)["sources"][kind]
+
+
+def colour_of(frame):
+    name = max(("red", "green", "blue"), key=lambda c: frame[c])
+    return name if frame[name] > 100 and sum(frame[c] for c in ("red", "green", "blue")) < 350 else "none"
+
+
+def check_description(party):
+    lines = len(re.findall(r"^m=", party.answer, re.M))
+    assert len(re.findall(r"^m=", party.offer, re.M)) == 16, "the page offers sixteen m-lines"
+    assert lines == 16, f"the answer has {lines} m-lines"
+    assert not re.search(r"^m=\w+ 0 ", party.answer, re.M), "a line was rejected"
+    assert "a=setup:passive" in party.answer and "a=ice-lite" in party.answer
+
+
+def check_transport(look):
+    transport = look["transport"]
+    assert transport["role"] == "client", transport
+    assert transport["dtls"] == "connected", transport
+    assert "AEAD_AES_128_GCM" in transport["srtp"], transport
+    assert transport["cipher"], transport
+
+
+def check_frames(frames, expected):
+    """One stream to the eye: colours in this order and no other, time rising, no freeze."""
+    colours = [colour_of(f) for f in frames]
+    order = [c for i, c in enumerate(colours) if i == 0 or colours[i - 1] != c]
+    assert order == expected, f"colours shown: {order}, expected {expected}"
+    gaps = [b["at"] - a["at"] for a, b in zip(frames, frames[1:])]
+    steps = [(b["rtp"] - a["rtp"]) % 2**32 for a, b in zip(frames, frames[1:])]
+    assert all(0 < step < 90000 for step in steps), f"RTP time jumps: {[s for s in steps if not 0 < s < 90000]}"
+    assert max(gaps) < MAX_FREEZE_MS, f"frozen for {max(gaps):.0f} ms"
+    return max(gaps)
+
+
+async def swap_sources(viewer, red, blue):
+    """Red, blue, red, blue under one slot."""
+    slot, ssrc, decoded, frames = "video-0", None, 0, []
+    order = [red, blue, red, blue]
+    for turn in order:
+        source = turn.source("camera")
+        await viewer.control.want((slot, source, 180))
+        seen = await viewer.until(lambda look: look["slots"].get(slot, {}).get("csrc") == int(source)
+                                  and look["shown"].get(slot) and colour_of(look["shown"][slot][-1]) == turn.name,
+                                  f"{turn.name} in {slot}")
+        start = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < start + SECONDS_EACH:
+            await asyncio.sleep(0.25)
+            seen = await viewer.look()
+            stats = seen["slots"][slot]
+            ssrc = ssrc or stats["ssrc"]
+            assert stats["ssrc"] == ssrc, f"the slot's SSRC changed from {ssrc} to {stats['ssrc']}"
+            assert stats["framesDecoded"] >= decoded, "frames were uncounted: another receiver took the slot"
+            decoded = stats["framesDecoded"]
+        frames = seen["shown"][slot]
+    stats = seen["slots"][slot]
+    # what the slot carried before the first wish does not count
+    first = next(i for i, f in enumerate(frames) if colour_of(f) == "red")
+    longest = check_frames(frames[first:], [turn.name for turn in order])
+    assert stats["packetsLost"] == 0, f"{stats['packetsLost']} packets lost"
+    assert decoded > 4 * SECONDS_EACH * PICTURE["fps"] / 2, f"only {decoded} frames decoded"
+    assert await viewer.control.wait(lambda c: c.slots.get(slot) == str(source))
+    print(f"swapped {len(order) - 1} times under SSRC {ssrc}: {decoded} frames decoded, longest gap {longest:.0f} ms, "
+          f"{stats['freezeCount']} freezes by the browser's count, {stats['keyFramesDecoded']} keyframes, "
+          f"{stats['packetsLost']} packets lost, {stats['nackCount']} NACKs, {stats['pliCount']} PLIs")
+
+
+async def hear_others(viewer, others):
+    wanted = {int(other.source("microphone")) for other in others}
+    look = await viewer.until(
+        lambda look: wanted <= {s["csrc"] for role, s in look["slots"].items() if role.startswith("audio-")
+                                and s.get("totalAudioEnergy", 0) > 0}, "both voices heard")
+    own = {int(viewer.source(kind)) for kind in ("microphone", "camera")}
+    heard = {s["csrc"] for s in look["slots"].values()}
+    assert not own & heard, "a party was sent its own source"
+
+
+async def mute_at_the_relay(viewer, red):
+    """The browser sends on; the relay passes nothing on."""
+    await viewer.control.want(("video-0", red.source("camera"), 180), ("video-1", "none"))
+    await viewer.until(lambda look: look["slots"]["video-0"]["csrc"] == int(red.source("camera"))
+                       and colour_of(look["shown"]["video-0"][-1]) == "red", "red in video-0")
+    await red.control.mute(False, True)
+    await viewer.control.wait(lambda c: c.slots.get("video-0", 1) is None)
+    await asyncio.sleep(0.3)
+    before, sent = (await viewer.look())["slots"]["video-0"], (await red.look())["sends"]["camera"]
+    await asyncio.sleep(1)
+    after, sends = (await viewer.look())["slots"]["video-0"], (await red.look())["sends"]["camera"]
+    assert sends["packetsSent"] > sent["packetsSent"], "the browser stopped by itself: nothing was tested"
+    assert after["packetsReceived"] == before["packetsReceived"], "packets of a muted camera were passed on"
+    await red.control.mute(False, False)
+    await viewer.until(lambda look: look["slots"]["video-0"]["framesDecoded"] > after["framesDecoded"], "red again")
+    assert (await viewer.look())["slots"]["video-0"]["ssrc"] == before["ssrc"]
+
+
+async def run(browser, relay):
+    viewer, red, blue = parties = [Party(name, browser, relay) for name in COLOURS]
+    try:
+        for party in parties:
+            await party.join()
+            check_description(party)
+        for party in parties:
+            check_transport(await party.until(lambda look: look["state"] == "connected", "connected"))
+        await viewer.control.wait(lambda c: len(c.participants) == 3)
+        await swap_sources(viewer, red, blue)
+        await hear_others(viewer, [red, blue])
+        await mute_at_the_relay(viewer, red)
+        for party in parties:
+            look = await party.look()
+            assert look["states"] == ["connecting", "connected"], f"{party.name}: {look['states']}"
+            await party.control.leave()
+    finally:
+        await asyncio.gather(*(p.control.close() for p in parties), return_exceptions=True)
+
+
+def main():
+    relay, browser, failed = Relay(os.environ["KAIGI_BUILD"]), None, True
+    try:
+        relay.start(list(COLOURS))
+        browser = Browser()
+        asyncio.run(run(browser, relay))
+        failed = False
+    finally:
+        if browser:
+            browser.quit()
+        status = relay.stop()
+        if failed or status != 0:
+            print(f"--- the end of the relay's log (exit status {status}):", file=sys.stderr)
+            print("\n".join(relay.log.read_text(errors="replace").splitlines()[-40:]) if relay.log.exists() else "none",
+                  file=sys.stderr)
+        relay.remove()
+    return 1 if status != 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
