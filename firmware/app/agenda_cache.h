@@ -1,0 +1,37 @@
+/* This room's meetings, as last sent by the relay: kept as iCalendar in the state folder, so that the home
+ * screen shows them while the relay is away. Thread: the main thread (libical keeps global tables).
+ * Owns: the calendar's text. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+enum { KG_AGENDA_CACHE_MAX_BYTES = 4 * 1024 * 1024, KG_AGENDA_DAY_MEETINGS = 32 };
+
+struct kg_agenda_entry {
+    char uid[256];
+    char title[256];
+    int64_t start_us, end_us; /* wall */
+    bool cancelled;
+};
+
+struct kg_agenda_day {
+    size_t count;
+    struct kg_agenda_entry entries[KG_AGENDA_DAY_MEETINGS]; /* by start */
+};
+
+struct kg_agenda_cache;
+
+/* With what the folder holds; without a readable file, empty. NULL: memory is short. */
+KG_MUST_CHECK struct kg_agenda_cache *kg_agenda_cache_create(const char *folder);
+void kg_agenda_cache_destroy(struct kg_agenda_cache *cache);
+/* A new calendar from the relay: kept in memory, and in the folder if it can be written (else logged). false:
+ * too large or not a text; the old one stays. */
+KG_MUST_CHECK bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar);
+/* The meetings of the local day wall_us lies in, those that reach into it too. */
+void kg_agenda_cache_day(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *day);
+/* When the local day after wall_us begins. */
+int64_t kg_agenda_next_day_us(int64_t wall_us);
