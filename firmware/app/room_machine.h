@@ -1,0 +1,51 @@
+/* The room's state machine: home → joining → in meeting → ended, with errors, reconnecting and resuming.
+ * Takes touches, the relay's messages and the call's reports; gives what the screen shows and what is to be
+ * done. Pure: no I/O, no clock. Thread: the main thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/media_report.h"
+#include "app/privacy.h"
+#include "app/room_action.h"
+#include "base/attr.h"
+#include "core/room_state.h"
+#include "net/ws_client.h"
+#include "signal/message.h"
+
+enum {
+    KG_ROOM_RETRY_FIRST_US = 200000,
+    KG_ROOM_RETRY_MEETING_US = 1500000, /* longest wait between tries while in a meeting */
+    KG_ROOM_RETRY_HOME_US = 15000000,
+    KG_ROOM_JOIN_MAX_US = 12000000,    /* from touch to media, else an error page */
+    KG_ROOM_PICTURE_MAX_US = 2000000,  /* from media to the meeting's page without a picture */
+    KG_ROOM_ENDED_PAGE_US = 15000000,  /* then home by itself */
+    KG_ROOM_MEDIA_TRIES = 3,           /* calls lost in a row before an error page */
+    KG_ROOM_OPEN_BEFORE_US = 900000000 /* 「会議に参加」 is offered so long before the start */
+};
+
+struct kg_room_machine;
+
+/* seed: of the jitter. uid of auto_join: "" none, "auto": the meeting that is open now, else that one; joined
+ * as soon as it can be. NULL: memory is short. */
+KG_MUST_CHECK struct kg_room_machine *kg_room_machine_create(const struct kg_privacy *privacy, uint32_t seed,
+                                                             const char *auto_join, int64_t now_us,
+                                                             int64_t wall_us);
+void kg_room_machine_destroy(struct kg_room_machine *machine);
+
+void kg_room_machine_intent(struct kg_room_machine *machine, const struct kg_intent *intent);
+void kg_room_machine_closed(struct kg_room_machine *machine, const struct kg_ws_close *close);
+void kg_room_machine_message(struct kg_room_machine *machine, const struct kg_message *message);
+void kg_room_machine_media(struct kg_room_machine *machine, const struct kg_media_report *report);
+/* Today's meetings, by start; state and joinable are filled in here and kept up to date. */
+void kg_room_machine_agenda(struct kg_room_machine *machine, const struct kg_room_meeting *meetings,
+                            uint32_t count);
+/* Before the inputs above, and whenever next_us has come: they all happen at the time last said here. */
+void kg_room_machine_tick(struct kg_room_machine *machine, int64_t now_us, int64_t wall_us);
+int64_t kg_room_machine_next_us(const struct kg_room_machine *machine);
+
+/* What is to be done, in order; false: nothing more. */
+KG_MUST_CHECK bool kg_room_machine_take(struct kg_room_machine *machine, struct kg_room_action *action);
+/* For kg_ui_update. Borrowed. */
+const struct kg_room_state *kg_room_machine_state(const struct kg_room_machine *machine);
