@@ -1,0 +1,176 @@
+#include "app/send_audio.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/tap.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+
+enum { BLOCKS = 32, VOICE_LEVEL = 50 /* −dBov: quieter counts as no voice */ };
+
+struct block {
+    int64_t capture_us;
+    int16_t samples[KG_AUDIO_BLOCK_SAMPLES];
+};
+
+struct kg_send_audio {
+    struct kg_send_audio_params params;
+    char *microphone, *speaker;
+    struct kg_thread thread;
+    struct kg_queue *blocks; /* of struct block: device → thread */
+    atomic_bool muted;
+    atomic_uint loss_percent;
+    /* Of the thread. */
+    struct kg_audio *device;
+    struct kg_opus_encoder *encoder;
+    int16_t frame[KG_OPUS_FRAME_SAMPLES];
+    size_t filled;
+    int64_t frame_us;
+    uint32_t position, coded_loss;
+    bool device_muted;
+};
+
+static void on_play(void *user, int16_t *out, int64_t playout_us)
+{
+    struct kg_send_audio *audio = user;
+    kg_receive_audio_play(audio->params.remote, out, playout_us, kg_clock_now_us());
+    kg_tap_sound(audio->params.tap, KG_TAP_SPEAKER, out, KG_AUDIO_BLOCK_SAMPLES, playout_us);
+}
+
+static void on_captured(void *user, const int16_t *samples, int64_t capture_us)
+{
+    struct kg_send_audio *audio = user;
+    struct block block = {.capture_us = capture_us};
+    memcpy(block.samples, samples, sizeof block.samples);
+    if (!kg_queue_push(audio->blocks, &block))
+        return; /* the coder is 320 ms behind: what is newest is dropped, the clock goes on by capture time */
+}
+
+static void on_device(void *user, enum kg_audio_side side, enum kg_device_event event, const char *text)
+{
+    struct kg_send_audio *audio = user;
+    audio->params.event(audio->params.user, side, event, text);
+}
+
+static uint8_t level_of(const int16_t *samples, size_t count)
+{
+    double energy = 0;
+    for (size_t i = 0; i < count; i++)
+        energy += (double)samples[i] * samples[i];
+    if (energy <= 0)
+        return 127;
+    double dbov = 10 * log10(energy / (double)count / (32768.0 * 32768.0));
+    return dbov < -127 ? 127 : dbov > 0 ? 0 : (uint8_t)(-dbov + 0.5);
+}
+
+static void code(struct kg_send_audio *audio)
+{
+    uint32_t loss = atomic_load(&audio->loss_percent);
+    if (loss != audio->coded_loss) {
+        kg_opus_encoder_set_loss(audio->encoder, loss);
+        audio->coded_loss = loss;
+    }
+    struct kg_coded_sound coded = {.position = audio->position, .capture_us = audio->frame_us};
+    coded.level = level_of(audio->frame, KG_OPUS_FRAME_SAMPLES);
+    coded.voice = coded.level < VOICE_LEVEL;
+    coded.size =
+        (uint16_t)kg_opus_encoder_encode(audio->encoder, audio->frame, coded.data, sizeof coded.data);
+    if (coded.size > 0 && !kg_queue_push(audio->params.coded, &coded))
+        kg_log(KG_LOG_DEBUG, "app", NULL, "sound is dropped before the net");
+}
+
+static void take_block(struct kg_send_audio *audio, const struct block *block)
+{
+    bool muted = atomic_load(&audio->muted);
+    if (muted != audio->device_muted) {
+        kg_audio_set_mute(audio->device, muted);
+        audio->device_muted = muted;
+    }
+    if (!muted)
+        kg_tap_sound(audio->params.tap, KG_TAP_MICROPHONE, block->samples, KG_AUDIO_BLOCK_SAMPLES,
+                     block->capture_us);
+    if (audio->filled == 0)
+        audio->frame_us = block->capture_us;
+    memcpy(audio->frame + audio->filled, block->samples, sizeof block->samples);
+    audio->filled += KG_AUDIO_BLOCK_SAMPLES;
+    if (audio->filled < KG_OPUS_FRAME_SAMPLES)
+        return;
+    audio->filled = 0;
+    if (!muted)
+        code(audio);
+    audio->position += KG_OPUS_FRAME_SAMPLES;
+}
+
+static void run(void *arg)
+{
+    struct kg_send_audio *audio = arg;
+    const struct kg_audio_params params = {.microphone = audio->microphone,
+                                           .speaker = audio->speaker,
+                                           .play = on_play,
+                                           .captured = on_captured,
+                                           .event = on_device,
+                                           .user = audio};
+    audio->device = kg_audio_open(&params);
+    if (!audio->device)
+        return;
+    kg_audio_set_mute(audio->device, audio->device_muted);
+    kg_audio_set_volume(audio->device, audio->params.volume);
+    struct block block;
+    while (kg_queue_pop_wait(audio->blocks, &block, INT64_MAX))
+        take_block(audio, &block);
+    kg_audio_close(audio->device);
+}
+
+static void destroy_parts(struct kg_send_audio *audio)
+{
+    kg_opus_encoder_destroy(audio->encoder);
+    kg_queue_destroy(audio->blocks);
+    free(audio->microphone);
+    free(audio->speaker);
+    free(audio);
+}
+
+struct kg_send_audio *kg_send_audio_create(const struct kg_send_audio_params *params)
+{
+    struct kg_send_audio *audio = calloc(1, sizeof *audio);
+    if (!audio)
+        return NULL;
+    audio->params = *params;
+    audio->microphone = strdup(params->microphone);
+    audio->speaker = strdup(params->speaker);
+    audio->blocks = kg_queue_create(BLOCKS, sizeof(struct block));
+    audio->device_muted = params->muted;
+    atomic_init(&audio->muted, params->muted);
+    const struct kg_opus_encoder_params opus = {.rate_bps = params->rate_bps, .complexity = 5};
+    audio->encoder = kg_opus_encoder_create(&opus);
+    if (!audio->microphone || !audio->speaker || !audio->blocks || !audio->encoder ||
+        !kg_thread_start(&audio->thread, "send-audio", run, audio)) {
+        kg_log(KG_LOG_ERROR, "app", NULL, "cannot start the sound's thread");
+        destroy_parts(audio);
+        return NULL;
+    }
+    return audio;
+}
+
+void kg_send_audio_destroy(struct kg_send_audio *audio)
+{
+    if (!audio)
+        return;
+    kg_queue_close(audio->blocks);
+    kg_thread_join(&audio->thread);
+    destroy_parts(audio);
+}
+
+void kg_send_audio_set_mute(struct kg_send_audio *audio, bool muted)
+{
+    atomic_store(&audio->muted, muted);
+}
+
+void kg_send_audio_set_loss(struct kg_send_audio *audio, uint32_t percent)
+{
+    atomic_store(&audio->loss_percent, percent);
+}
