@@ -1,0 +1,413 @@
+#include "app/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/call.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/thread.h"
+#include "net/identity.h"
+#include "signal/message.h"
+
+enum {
+    ACTIONS = 32,
+    EVENTS = 256,
+    CONTROL_QUEUE_BYTES = 1024 * 1024,
+    PING_S = 10,
+    GOODBYE_US = 500000,
+};
+#define CONNECT_TIMEOUT_US 10000000
+
+struct kg_link {
+    struct kg_link_params params;
+    struct kg_thread thread;
+    struct kg_queue *actions; /* struct kg_room_action: main → net */
+    struct kg_queue *events;  /* struct kg_link_event: net and media → main */
+    struct kg_loop *loop;
+
+    /* Of the net thread. */
+    struct kg_loop_watch *actions_watch;
+    struct kg_loop_timer goodbye;
+    bool stopping;
+    struct kg_identity *identity;
+    struct kg_ws_client *control;
+    bool welcomed;
+    struct kg_call *call;
+    struct kg_media *media;
+    uint32_t request;
+    struct kg_muted muted;
+};
+
+static void post(struct kg_link *link, const struct kg_link_event *event)
+{
+    if (!kg_queue_push(link->events, event)) {
+        kg_log(KG_LOG_ERROR, "app", "app.events-full", "an event for the screen is lost");
+        if (event->kind == KG_LINK_MESSAGE)
+            kg_message_destroy(event->message);
+    }
+    link->params.wake();
+}
+
+/* From the net thread and the media threads. */
+static void on_report(void *user, const struct kg_media_report *report)
+{
+    struct kg_link_event event = {.kind = KG_LINK_MEDIA, .media = *report};
+    post(user, &event);
+}
+
+/* --- the control channel -------------------------------------------------------------------------------- */
+
+static void send_message(struct kg_link *link, const struct kg_message *message)
+{
+    if (!link->control || !kg_ws_client_is_open(link->control))
+        return;
+    size_t size;
+    char *text = kg_message_encode(message, &size);
+    if (!text)
+        return;
+    if (!kg_ws_client_send(link->control, text, size, false, KG_WS_KEEP))
+        kg_log(KG_LOG_ERROR, "app", NULL, "%s could not be sent", kg_message_name(message->type));
+    free(text);
+}
+
+static void on_opened(void *user)
+{
+    const struct kg_message hello = {
+        .type = KG_MESSAGE_HELLO,
+        .hello = {.protocol = KG_PROTOCOL_VERSION, .software = "kaigi-terminal 0.1"}};
+    send_message(user, &hello);
+}
+
+static void send_want(struct kg_link *link)
+{
+    /* The speaker and the presentation large, the others as thumbnails. */
+    struct kg_message want = {.type = KG_MESSAGE_WANT};
+    want.want.slots[0] =
+        (struct kg_message_want){.role = KG_ROLE_PRESENTATION_SLOT, .wish = KG_WISH_AUTO, .height = 720};
+    for (uint8_t i = 0; i < KG_VIDEO_SLOTS; i++)
+        want.want.slots[1 + i] = (struct kg_message_want){
+            .role = KG_ROLE_VIDEO_SLOT, .index = i, .wish = KG_WISH_AUTO, .height = i == 0 ? 720 : 180};
+    want.want.slot_count = 1 + KG_VIDEO_SLOTS;
+    send_message(link, &want);
+}
+
+static void lose_call(struct kg_link *link, const char *text)
+{
+    struct kg_media_report report = {.event = KG_MEDIA_LOST, .loss = KG_MEDIA_LOSS_OTHER};
+    snprintf(report.text, sizeof report.text, "%s", text);
+    on_report(link, &report);
+}
+
+static void on_joined(struct kg_link *link, const struct kg_message *message)
+{
+    if (!link->call || message->joined.request != link->request)
+        return;
+    kg_log(KG_LOG_INFO, "app", "app.joined", "seated in %s", message->joined.meeting);
+    kg_call_participants(link->call, message->joined.participants, message->joined.participant_count);
+    if (kg_call_answer(link->call, message->joined.answer))
+        send_want(link);
+    else
+        lose_call(link, "the relay's answer cannot be used");
+}
+
+/* What concerns the call is taken out here, before the screen hears of it. */
+static void look_into(struct kg_link *link, const struct kg_message *message)
+{
+    switch (message->type) {
+    case KG_MESSAGE_WELCOME:
+        link->welcomed = true;
+        break;
+    case KG_MESSAGE_JOINED:
+        on_joined(link, message);
+        break;
+    case KG_MESSAGE_PARTICIPANTS:
+        if (link->call)
+            kg_call_participants(link->call, message->participants.participants,
+                                 message->participants.participant_count);
+        break;
+    case KG_MESSAGE_SLOTS:
+        if (link->call)
+            kg_call_slots(link->call, message->slots.slots, message->slots.slot_count);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_message(void *user, const void *data, size_t size, bool binary)
+{
+    struct kg_link *link = user;
+    struct kg_message_error error;
+    struct kg_message *message = binary ? NULL : kg_message_decode(KG_FROM_RELAY, data, size, &error);
+    if (!message) {
+        kg_log(KG_LOG_WARN, "app", "app.bad-message", "a message of the relay is left aside: %s",
+               binary ? "not a text" : error.text);
+        return;
+    }
+    look_into(link, message);
+    struct kg_link_event event = {.kind = KG_LINK_MESSAGE, .message = message};
+    post(link, &event);
+}
+
+static void on_closed(void *user, const struct kg_ws_close *close)
+{
+    struct kg_link *link = user;
+    struct kg_link_event event = {.kind = KG_LINK_CLOSED, .close = *close};
+    kg_log(KG_LOG_WARN, "app", "app.relay-away", "the relay is away: %s: %s",
+           kg_ws_failure_name(close->failure), close->detail);
+    kg_ws_client_destroy(link->control);
+    link->control = NULL;
+    link->welcomed = false;
+    if (link->stopping)
+        kg_loop_stop(link->loop);
+    else
+        post(link, &event);
+}
+
+static struct kg_ws_client_params connection(const struct kg_terminal_settings *settings)
+{
+    return (struct kg_ws_client_params){
+        .host = settings->relay_host,
+        .port = (uint16_t)settings->relay_port,
+        .path = "/v1/control",
+        .subprotocol = "kaigi.v1",
+        .ca_file = settings->relay_ca_file,
+        .certificate_file = settings->identity_certificate_file,
+        .key_file = settings->identity_key_file,
+        .proxy_host = settings->proxy_host,
+        .proxy_port = (uint16_t)settings->proxy_port,
+        .proxy_user = settings->proxy_user,
+        .proxy_password = settings->proxy_password,
+        .max_message_bytes = KG_MESSAGE_MAX_BYTES,
+        .max_queued_bytes = CONTROL_QUEUE_BYTES,
+        .ping_s = PING_S,
+        .connect_timeout_us = CONNECT_TIMEOUT_US,
+    };
+}
+
+static void connect_control(struct kg_link *link)
+{
+    static const struct kg_ws_client_events events = {
+        .opened = on_opened, .message = on_message, .closed = on_closed};
+    const struct kg_ws_client_params params = connection(link->params.settings);
+    kg_ws_client_destroy(link->control);
+    link->welcomed = false;
+    link->control = kg_ws_client_create(link->loop, &params, &events, link);
+    if (!link->control) {
+        struct kg_link_event event = {.kind = KG_LINK_CLOSED, .close = {.failure = KG_WS_UNREACHABLE}};
+        post(link, &event);
+    }
+}
+
+/* --- the call ------------------------------------------------------------------------------------------- */
+
+static void end_call(struct kg_link *link)
+{
+    if (!link->call)
+        return;
+    kg_call_close(link->call);
+    kg_call_destroy(link->call);
+    link->call = NULL;
+}
+
+static bool ensure_media(struct kg_link *link)
+{
+    const struct kg_terminal_settings *s = link->params.settings;
+    if (link->media)
+        return true;
+    const struct kg_media_params params = {.camera = s->camera,
+                                           .microphone = s->microphone,
+                                           .speaker = s->speaker,
+                                           .width = (uint32_t)s->width,
+                                           .height = (uint32_t)s->height,
+                                           .fps = (uint32_t)s->fps,
+                                           .volume = (float)s->volume_percent / 100,
+                                           .screen = link->params.screen,
+                                           .tap = link->params.tap,
+                                           .report = on_report,
+                                           .user = link};
+    link->media = kg_media_create(&params, link->muted.microphone, link->muted.camera);
+    return link->media != NULL;
+}
+
+static void join(struct kg_link *link, const struct kg_room_action *action)
+{
+    end_call(link);
+    link->muted = action->muted;
+    link->request = action->request;
+    if (!ensure_media(link)) {
+        lose_call(link, "camera and microphone cannot be started");
+        return;
+    }
+    const struct kg_terminal_settings *s = link->params.settings;
+    const struct kg_call_params params = {.loop = link->loop,
+                                          .media = link->media,
+                                          .identity = link->identity,
+                                          .path = link->params.path,
+                                          .max_bps = (uint32_t)s->media_max_kbps * 1000,
+                                          .tunnel = connection(s),
+                                          .microphone_muted = action->muted.microphone,
+                                          .camera_muted = action->muted.camera,
+                                          .report = on_report,
+                                          .user = link};
+    link->call = kg_call_create(&params);
+    if (!link->call) {
+        lose_call(link, "no offer could be made");
+        return;
+    }
+    struct kg_message message = {.type = KG_MESSAGE_JOIN,
+                                 .join = {.request = action->request,
+                                          .meeting = action->uid,
+                                          .offer = kg_call_offer(link->call),
+                                          .line_count = KG_OFFER_LINES,
+                                          .muted = action->muted,
+                                          .resume = action->token[0] ? action->token : NULL}};
+    memcpy(message.join.lines, kg_call_lines(link->call), KG_OFFER_LINES * sizeof message.join.lines[0]);
+    send_message(link, &message);
+}
+
+static void leave(struct kg_link *link)
+{
+    const struct kg_message message = {.type = KG_MESSAGE_LEAVE};
+    if (link->welcomed && link->call)
+        send_message(link, &message);
+    end_call(link);
+    kg_media_destroy(link->media);
+    link->media = NULL;
+}
+
+static void mute(struct kg_link *link, struct kg_muted muted)
+{
+    link->muted = muted;
+    if (link->media)
+        kg_media_mute(link->media, muted.microphone, muted.camera);
+    if (!link->call)
+        return;
+    kg_call_mute(link->call, muted.microphone, muted.camera);
+    const struct kg_message message = {.type = KG_MESSAGE_MUTE, .mute = muted};
+    if (link->welcomed)
+        send_message(link, &message);
+}
+
+/* --- the thread ----------------------------------------------------------------------------------------- */
+
+static void on_goodbye(void *user, int64_t now_us)
+{
+    (void)now_us;
+    struct kg_link *link = user;
+    kg_loop_stop(link->loop);
+}
+
+static void stop(struct kg_link *link)
+{
+    link->stopping = true;
+    kg_loop_unwatch(link->actions_watch);
+    link->actions_watch = NULL;
+    leave(link);
+    if (!link->control) {
+        kg_loop_stop(link->loop);
+        return;
+    }
+    link->goodbye = (struct kg_loop_timer){.fire = on_goodbye, .user = link};
+    kg_loop_timer_set(link->loop, &link->goodbye, kg_clock_now_us() + GOODBYE_US);
+    kg_ws_client_close(link->control);
+}
+
+static void on_actions(void *user)
+{
+    struct kg_link *link = user;
+    struct kg_room_action action;
+    bool any = false;
+    while (kg_queue_pop(link->actions, &action)) {
+        any = true;
+        switch (action.kind) {
+        case KG_ROOM_CONNECT:
+            connect_control(link);
+            break;
+        case KG_ROOM_JOIN:
+            join(link, &action);
+            break;
+        case KG_ROOM_LEAVE:
+            leave(link);
+            break;
+        case KG_ROOM_MUTE:
+            mute(link, action.muted);
+            break;
+        case KG_ROOM_SAVE_PRIVACY:
+            break;
+        }
+    }
+    /* Readable and empty: the main thread has closed the queue. */
+    if (!any)
+        stop(link);
+}
+
+static void run(void *arg)
+{
+    struct kg_link *link = arg;
+    kg_loop_run(link->loop);
+    leave(link);
+    kg_loop_timer_cancel(link->loop, &link->goodbye);
+    kg_loop_unwatch(link->actions_watch);
+    kg_ws_client_destroy(link->control);
+    kg_identity_destroy(link->identity);
+    kg_loop_destroy(link->loop);
+}
+
+static void destroy_parts(struct kg_link *link)
+{
+    struct kg_link_event event;
+    while (link->events && kg_queue_pop(link->events, &event)) {
+        if (event.kind == KG_LINK_MESSAGE)
+            kg_message_destroy(event.message);
+    }
+    kg_queue_destroy(link->events);
+    kg_queue_destroy(link->actions);
+    free(link);
+}
+
+struct kg_link *kg_link_create(const struct kg_link_params *params)
+{
+    struct kg_link *link = calloc(1, sizeof *link);
+    if (!link)
+        return NULL;
+    link->params = *params;
+    link->actions = kg_queue_create(ACTIONS, sizeof(struct kg_room_action));
+    link->events = kg_queue_create(EVENTS, sizeof(struct kg_link_event));
+    link->identity = kg_identity_create();
+    link->loop = kg_loop_create();
+    if (link->loop && link->actions)
+        link->actions_watch = kg_loop_watch(link->loop, kg_queue_fd(link->actions), on_actions, link);
+    if (!link->events || !link->identity || !link->actions_watch ||
+        !kg_thread_start(&link->thread, "net", run, link)) {
+        kg_log(KG_LOG_ERROR, "app", NULL, "cannot start the net thread");
+        kg_identity_destroy(link->identity);
+        kg_loop_destroy(link->loop);
+        destroy_parts(link);
+        return NULL;
+    }
+    return link;
+}
+
+void kg_link_destroy(struct kg_link *link)
+{
+    if (!link)
+        return;
+    kg_queue_close(link->actions);
+    kg_thread_join(&link->thread);
+    destroy_parts(link);
+}
+
+void kg_link_do(struct kg_link *link, const struct kg_room_action *action)
+{
+    if (!kg_queue_push(link->actions, action))
+        kg_log(KG_LOG_ERROR, "app", NULL, "the net thread does not keep up: action %d is lost", action->kind);
+}
+
+bool kg_link_take(struct kg_link *link, struct kg_link_event *event)
+{
+    return kg_queue_pop(link->events, event);
+}

@@ -1,0 +1,322 @@
+#include "app/terminal.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/agenda_cache.h"
+#include "app/finger.h"
+#include "app/link.h"
+#include "app/picture_slots.h"
+#include "app/room_machine.h"
+#include "app/signals.h"
+#include "app/tap.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "core/ui.h"
+
+enum { INTENTS = 8, LONGEST_WAIT_MS = 1000 };
+
+struct terminal {
+    const struct kg_terminal_options *options;
+    struct kg_terminal_settings settings;
+    struct kg_ui *ui;
+    struct kg_tap *tap;
+    struct kg_finger *finger;
+    struct kg_picture_slots *pictures;
+    struct kg_agenda_cache *agenda;
+    struct kg_room_machine *machine;
+    struct kg_link *link;
+    int64_t next_day_us; /* wall */
+    int64_t end_us;      /* INT64_MAX: none */
+    bool quit;
+};
+
+/* --- pictures ------------------------------------------------------------------------------------------- */
+
+/* The presentation, when there is one, takes the large place, and the speaker becomes a thumbnail. */
+static enum kg_ui_slot slot_of(unsigned place, bool presenting)
+{
+    if (place == KG_PICTURE_SELF)
+        return KG_UI_SELF;
+    if (place == KG_PICTURE_PRESENTATION)
+        return KG_UI_MAIN;
+    unsigned video = place - KG_PICTURE_VIDEO;
+    if (presenting)
+        return (enum kg_ui_slot)(KG_UI_THUMBNAIL + video);
+    return video == 0 ? KG_UI_MAIN : (enum kg_ui_slot)(KG_UI_THUMBNAIL + video - 1);
+}
+
+static void show_pictures(struct terminal *t, int64_t now_us)
+{
+    static bool presenting;
+    for (unsigned place = 0; place < KG_PICTURE_PLACES; place++) {
+        struct kg_frame *frame;
+        if (!kg_picture_slots_take(t->pictures, place, now_us, &frame))
+            continue;
+        if (place == KG_PICTURE_PRESENTATION && presenting != (frame != NULL)) {
+            presenting = frame != NULL;
+            for (unsigned slot = KG_UI_THUMBNAIL; slot < KG_UI_SLOTS; slot++)
+                kg_ui_set_frame(t->ui, (enum kg_ui_slot)slot, NULL);
+        }
+        enum kg_ui_slot slot = slot_of(place, presenting);
+        if (slot < KG_UI_SLOTS)
+            kg_ui_set_frame(t->ui, slot, frame);
+        if (frame)
+            kg_frame_unref(frame);
+    }
+}
+
+static void on_drawn(void *user, struct kg_ui *ui, int64_t now_us)
+{
+    struct terminal *t = user;
+    kg_tap_screen(t->tap, ui, now_us);
+}
+
+/* --- the agenda ----------------------------------------------------------------------------------------- */
+
+static void show_agenda(struct terminal *t)
+{
+    static struct kg_agenda_day day;
+    static struct kg_room_meeting meetings[KG_ROOM_MAX_MEETINGS];
+    int64_t wall_us = kg_clock_wall_us();
+    kg_agenda_cache_day(t->agenda, wall_us, &day);
+    memset(meetings, 0, sizeof meetings);
+    uint32_t count = (uint32_t)KG_MIN(day.count, (size_t)KG_ROOM_MAX_MEETINGS);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(meetings[i].uid, day.entries[i].uid, sizeof meetings[i].uid);
+        kg_room_text_set(meetings[i].title, sizeof meetings[i].title, day.entries[i].title);
+        meetings[i].start_us = day.entries[i].start_us;
+        meetings[i].end_us = day.entries[i].end_us;
+        meetings[i].state = day.entries[i].cancelled ? KG_MEETING_CANCELLED : KG_MEETING_UPCOMING;
+    }
+    t->next_day_us = kg_agenda_next_day_us(wall_us);
+    kg_room_machine_agenda(t->machine, meetings, count);
+}
+
+/* --- one turn of the main loop -------------------------------------------------------------------------- */
+
+static void hear(struct terminal *t, struct kg_link_event *event)
+{
+    switch (event->kind) {
+    case KG_LINK_CLOSED:
+        kg_room_machine_closed(t->machine, &event->close);
+        break;
+    case KG_LINK_MEDIA:
+        kg_room_machine_media(t->machine, &event->media);
+        break;
+    case KG_LINK_MESSAGE:
+        if (event->message->type == KG_MESSAGE_AGENDA &&
+            kg_agenda_cache_put(t->agenda, event->message->agenda.calendar))
+            show_agenda(t);
+        kg_room_machine_message(t->machine, event->message);
+        kg_message_destroy(event->message);
+        break;
+    }
+}
+
+static void act(struct terminal *t)
+{
+    struct kg_room_action action;
+    while (kg_room_machine_take(t->machine, &action)) {
+        const struct kg_privacy privacy = {.microphone_off = action.muted.microphone,
+                                           .camera_off = action.muted.camera};
+        if (action.kind != KG_ROOM_SAVE_PRIVACY)
+            kg_link_do(t->link, &action);
+        else if (!kg_privacy_save(t->settings.state_folder, &privacy))
+            kg_log(KG_LOG_WARN, "app", NULL, "the next start will find microphone and camera switched off");
+    }
+}
+
+static int wait_ms(const struct terminal *t, int64_t now_us)
+{
+    int64_t next_us = KG_MIN(kg_room_machine_next_us(t->machine), kg_picture_slots_next_us(t->pictures));
+    next_us = KG_MIN(next_us, t->end_us);
+    int64_t ms = (next_us - now_us + 999) / 1000;
+    return ms < 0 ? 0 : ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : (int)ms;
+}
+
+static void turn(struct terminal *t)
+{
+    struct kg_intent intents[INTENTS];
+    struct kg_link_event event;
+    int64_t now_us = kg_clock_now_us(), wall_us = kg_clock_wall_us();
+    kg_room_machine_tick(t->machine, now_us, wall_us);
+    while (kg_link_take(t->link, &event))
+        hear(t, &event);
+    if (wall_us >= t->next_day_us)
+        show_agenda(t);
+    act(t);
+    show_pictures(t, now_us);
+    kg_ui_update(t->ui, kg_room_machine_state(t->machine));
+    size_t count = kg_ui_step(t->ui, now_us, wait_ms(t, now_us), intents, INTENTS);
+    kg_room_machine_tick(t->machine, kg_clock_now_us(), kg_clock_wall_us());
+    for (size_t i = 0; i < count; i++) {
+        kg_room_machine_intent(t->machine, &intents[i]);
+        t->quit = t->quit || intents[i].kind == KG_INTENT_QUIT;
+    }
+    act(t);
+    t->quit = !kg_finger_run(t->finger, t->ui) || t->quit || kg_signals_caught() || now_us >= t->end_us;
+}
+
+/* --- start and stop ------------------------------------------------------------------------------------- */
+
+static bool replace(char **setting, const char *option)
+{
+    if (!option)
+        return true;
+    char *copy = strdup(option);
+    if (!copy)
+        return false;
+    free(*setting);
+    *setting = copy;
+    return true;
+}
+
+static bool apply_options(struct terminal *t)
+{
+    return replace(&t->settings.camera, t->options->camera) &&
+           replace(&t->settings.microphone, t->options->microphone) &&
+           replace(&t->settings.speaker, t->options->speaker);
+}
+
+static enum kg_media_path path_of(const struct terminal *t)
+{
+    const char *path = t->options->path;
+    if (path && strcmp(path, "udp") == 0)
+        return KG_MEDIA_PATH_UDP;
+    if (path ? strcmp(path, "tunnel") == 0 : t->settings.media_udp == KG_MEDIA_UDP_NEVER)
+        return KG_MEDIA_PATH_TUNNEL;
+    return KG_MEDIA_PATH_AUTO;
+}
+
+static bool open_ui(struct terminal *t)
+{
+    const struct kg_terminal_settings *s = &t->settings;
+    const struct kg_ui_options options = {.title = "Kaigi",
+                                          .width = (int)s->screen_width,
+                                          .height = (int)s->screen_height,
+                                          .fullscreen = s->fullscreen,
+                                          .headless = t->options->headless,
+                                          .language =
+                                              s->language == KG_LANGUAGE_EN ? KG_UI_ENGLISH : KG_UI_JAPANESE,
+                                          .drawn = on_drawn,
+                                          .user = t};
+    t->ui = kg_ui_create(&options);
+    return t->ui != NULL;
+}
+
+/* Makes and joins every part: pictures and events flow link → machine, pictures → ui; touches ui → machine →
+ * link. */
+static bool wire(struct terminal *t)
+{
+    const struct kg_privacy privacy = kg_privacy_load(t->settings.state_folder);
+    t->pictures = kg_picture_slots_create(kg_ui_wake);
+    t->agenda = kg_agenda_cache_create(t->settings.state_folder);
+    t->machine = kg_room_machine_create(&privacy, kg_random_u32(), t->options->join, kg_clock_now_us(),
+                                        kg_clock_wall_us());
+    if (!t->pictures || !t->agenda || !t->machine)
+        return false;
+    const struct kg_link_params link = {.settings = &t->settings,
+                                        .path = path_of(t),
+                                        .screen = t->pictures,
+                                        .tap = t->tap,
+                                        .wake = kg_ui_wake};
+    t->link = kg_link_create(&link);
+    if (!t->link)
+        return false;
+    show_agenda(t);
+    return true;
+}
+
+/* Stop and join (link, finger), then destroy, in the opposite order of making. */
+static void unwire(struct terminal *t)
+{
+    kg_link_destroy(t->link);
+    kg_room_machine_destroy(t->machine);
+    kg_agenda_cache_destroy(t->agenda);
+    kg_picture_slots_destroy(t->pictures);
+}
+
+/* Until the file reads well: what is wrong stands on the screen, and 「もう一度試す」 reads it again. */
+static bool wait_for_settings(struct terminal *t, const struct kg_settings_error *error)
+{
+    static struct kg_room_state state;
+    struct kg_intent intents[INTENTS];
+    struct kg_settings_error last = *error;
+    kg_room_state_init(&state);
+    state.screen = KG_SCREEN_ERROR;
+    state.error.problem = KG_PROBLEM_SETTINGS;
+    state.error.retryable = true;
+    while (!t->quit) {
+        state.wall_us = kg_clock_wall_us();
+        kg_room_text_set(state.error.detail, sizeof state.error.detail, last.message);
+        kg_ui_update(t->ui, &state);
+        int64_t now_us = kg_clock_now_us();
+        size_t count = kg_ui_step(t->ui, now_us, LONGEST_WAIT_MS, intents, INTENTS);
+        for (size_t i = 0; i < count; i++) {
+            t->quit = t->quit || intents[i].kind == KG_INTENT_QUIT;
+            if (intents[i].kind != KG_INTENT_RETRY)
+                continue;
+            struct kg_terminal_settings loaded;
+            if (kg_terminal_settings_load(t->options->config, &loaded, &last)) {
+                kg_terminal_settings_finish(&t->settings);
+                t->settings = loaded;
+                return true;
+            }
+            kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", last.message);
+        }
+        t->quit = !kg_finger_run(t->finger, t->ui) || t->quit || kg_signals_caught() || now_us >= t->end_us;
+    }
+    return false;
+}
+
+static bool load_settings(struct terminal *t, struct kg_settings_error *error)
+{
+    if (kg_terminal_settings_load(t->options->config, &t->settings, error)) {
+        kg_log_setup((enum kg_log_level)t->settings.log_level, (enum kg_log_format)t->settings.log_format);
+        return true;
+    }
+    kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", error->message);
+    kg_terminal_settings_defaults(&t->settings);
+    return false;
+}
+
+int kg_terminal_run(const struct kg_terminal_options *options)
+{
+    struct terminal t = {.options = options, .end_us = INT64_MAX};
+    struct kg_settings_error error;
+    int status = EXIT_FAILURE;
+    if (options->seconds > 0)
+        t.end_us = kg_clock_now_us() + options->seconds * 1000000;
+    bool loaded = load_settings(&t, &error);
+    if (!kg_signals_start(kg_ui_wake))
+        goto finish_settings;
+    t.tap = kg_tap_create(options->tap_folder);
+    if (!open_ui(&t))
+        goto stop_signals;
+    t.finger = kg_finger_create(options->tap_folder, kg_ui_wake);
+    if (!loaded && !wait_for_settings(&t, &error)) {
+        status = EXIT_SUCCESS;
+        goto close_ui;
+    }
+    if (apply_options(&t) && wire(&t)) {
+        kg_log(KG_LOG_INFO, "app", "app.started", "the terminal runs");
+        while (!t.quit)
+            turn(&t);
+        kg_log(KG_LOG_INFO, "app", "app.stopping", "the terminal stops");
+        status = EXIT_SUCCESS;
+    }
+    unwire(&t);
+close_ui:
+    kg_finger_destroy(t.finger);
+    kg_ui_destroy(t.ui);
+stop_signals:
+    kg_tap_destroy(t.tap);
+    kg_signals_stop();
+finish_settings:
+    kg_terminal_settings_finish(&t.settings);
+    return status;
+}
