@@ -206,7 +206,7 @@ static enum kg_srtp_result transform(srtp_err_status_t (*fn)(srtp_t, void *, int
     return KG_SRTP_OK;
 }
 
-/* libsrtp checks neither CSRCs nor extension against the size on sending in every version: do it here. */
+/* The version, and CSRCs and extension inside the packet: libsrtp does not look at the first. */
 static bool rtp_header_fits(const uint8_t *packet, size_t size)
 {
     if (size < RTP_HEADER || packet[0] >> 6 != 2)

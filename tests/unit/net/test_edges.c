@@ -118,7 +118,7 @@ static void fingerprints_go_round(void **state)
     assert_true(kg_fingerprint_of(SSL_CTX_get0_certificate(kg_identity_dtls(a)), of));
     assert_memory_equal(of, kg_identity_fingerprint(a), KG_FINGERPRINT_BYTES);
 
-    static const char *const bad[] = {"", "AB:CD", "sha-256 AB"};
+    static const char *const bad[] = {"", "A", "AB:", "AB:C", "AB:CD", "sha-256 AB"};
     for (size_t i = 0; i < KG_ARRAY_LEN(bad); i++)
         assert_false(kg_fingerprint_parse(bad[i], back));
     for (size_t i = 0; i < 95; i++) {

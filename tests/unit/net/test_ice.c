@@ -169,6 +169,10 @@ static void bad_checks_get_the_right_error(void **state)
         if (!rows[i].authenticated)
             assert_true(s->sent[before].size <= asked); /* no amplifier */
     }
+    size_t before = s->count; /* a question too short to be answered without amplifying it */
+    struct kg_stun bare = {.class_ = KG_STUN_REQUEST, .method = KG_STUN_BINDING};
+    assert_int_equal(give(a, &path, &bare, NULL, 0), 28);
+    assert_int_equal(s->count, before);
     assert_int_equal(s->added + s->selected, 0);
     assert_false(kg_ice_lite_is_valid(a, &path));
     kg_ice_lite_destroy(a);
@@ -403,6 +407,20 @@ static void two_candidates_are_paced_and_the_better_wins(void **state)
     free(s);
 }
 
+static void a_repeated_check_tells_no_round_trip(void **state)
+{
+    (void)state;
+    struct seen *s = calloc(1, sizeof *s);
+    struct kg_ice_controlling *a = make_controlling(s, 1);
+    run_until(a, 500 * MS);
+    assert_int_equal(s->count, 2);
+    reply(a, s, 0, 0, "relaypasswordrelaypassword", 520 * MS); /* to the first or the second? */
+    assert_int_equal(s->selected, 1);
+    assert_int_equal(kg_ice_controlling_rtt_us(a), 0);
+    kg_ice_controlling_destroy(a);
+    free(s);
+}
+
 static void only_an_authentic_answer_from_the_right_place_counts(void **state)
 {
     (void)state;
@@ -550,6 +568,7 @@ int main(void)
         cmocka_unit_test(consent_of_each_path_ends_by_itself),
         cmocka_unit_test(first_checks_follow_the_rfc),
         cmocka_unit_test(two_candidates_are_paced_and_the_better_wins),
+        cmocka_unit_test(a_repeated_check_tells_no_round_trip),
         cmocka_unit_test(only_an_authentic_answer_from_the_right_place_counts),
         cmocka_unit_test(a_role_conflict_is_settled),
         cmocka_unit_test(a_request_is_answered_and_conflicts_follow_the_tie_breaker),

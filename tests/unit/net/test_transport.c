@@ -228,6 +228,7 @@ static void blocked_udp_falls_back_to_the_tunnel_within_a_second(void **state)
         world_run(w, 60 * SECOND); /* UDP is still tried now and then, and never draws the relay away */
         exchange(w, 100, 10);
         assert_int_equal(kg_transport_path(relay_of(w)->transport)->kind, KG_PATH_TUNNEL);
+        assert_in_range(relay_of(w)->path_changed, 1, 2);
         world_destroy(w);
     }
 }
@@ -395,6 +396,10 @@ static void garbage_changes_nothing(void **state)
         world_inject(w, WORLD_TERMINAL, &relay, junk, size);
     }
     assert_int_equal(relay_of(w)->closed + terminal_of(w)->closed, 0);
+    uint64_t before = kg_transport_get_stats(relay_of(w)->transport).dropped_garbage;
+    junk[0] = 0x80; /* would be RTP, but for its size */
+    world_inject(w, WORLD_RELAY, &good, junk, KG_TRANSPORT_MAX_BYTES + 1);
+    assert_int_equal(kg_transport_get_stats(relay_of(w)->transport).dropped_garbage, before + 1);
     exchange(w, 7, 10);
     world_destroy(w);
 }
