@@ -1,11 +1,29 @@
-/* What each problem is called, why it happens, what the room can do and what to tell the IT staff: Japanese
- * source texts for kg_tr. Thread: any (constants). */
+/* What can go wrong, and for each: what it is called, why it happens, what the room can do. Thread: any. */
 #pragma once
 
-#include "core/room_state.h"
+enum kg_problem {
+    KG_PROBLEM_NONE,
+    KG_PROBLEM_RELAY_NAME,          /* the relay's name has no address */
+    KG_PROBLEM_RELAY_UNREACHABLE,   /* no answer, refused, proxy failed */
+    KG_PROBLEM_RELAY_UNTRUSTED,     /* not the pinned CA, or another name */
+    KG_PROBLEM_CERTIFICATE_EXPIRED, /* ours */
+    KG_PROBLEM_CERTIFICATE_REFUSED, /* ours: revoked or unknown */
+    KG_PROBLEM_CLOCK_WRONG,
+    KG_PROBLEM_PROTOCOL, /* relay and terminal do not understand each other */
+    KG_PROBLEM_MEETING_NOT_FOUND,
+    KG_PROBLEM_MEETING_NOT_OPEN, /* too early, over or cancelled */
+    KG_PROBLEM_MEETING_NOT_INVITED,
+    KG_PROBLEM_MEETING_FULL,
+    KG_PROBLEM_MEDIA_BLOCKED, /* admitted, but neither UDP nor the tunnel carries media */
+    KG_PROBLEM_SETTINGS,      /* detail: file, line, nearest key */
+    KG_PROBLEM_IDENTITY,      /* key or certificate file missing or unreadable */
+    KG_PROBLEM_INTERNAL,
+    KG_PROBLEM_COUNT,
+};
 
 enum { KG_PROBLEM_REMEDIES = 3 };
 
+/* Japanese source texts for kg_tr. */
 struct kg_problem_text {
     const char *code; /* stable; the IT guide lists them */
     const char *headline;

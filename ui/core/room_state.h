@@ -1,18 +1,20 @@
-/* What the touchscreen shows and what a touch asks for: plain data between the room's state machine, which
- * knows no pixels, and the screens, which know no media. Thread: values, copied. Owns nothing.
- * Start from kg_room_state_init: states are compared byte by byte to draw only on change.
- * Texts are UTF-8 and NUL-terminated; set them with kg_room_text_set, which never cuts a character in two.
- * Wall times are microseconds since 1970 UTC (kg_clock_wall_us) and are shown in the device's time zone. */
+/* What the touchscreen shows: plain data between the room's state machine, which knows no pixels, and the
+ * screens, which know no media. Thread: values, copied. Owns nothing. Start from kg_room_state_init: states
+ * are compared byte by byte to draw only on change. Texts are UTF-8 and NUL-terminated; set them with
+ * kg_room_text_set, which never cuts a character in two. Wall times are microseconds since 1970 UTC
+ * (kg_clock_wall_us) and are shown in the device's time zone. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/intent.h"
+#include "core/problems.h"
+
 enum {
     KG_ROOM_NAME_SIZE = 128,
     KG_ROOM_TITLE_SIZE = 256,
-    KG_ROOM_UID_SIZE = 256,
     KG_ROOM_MAX_SITES = 6,         /* other sites named on one card; site_count may say more */
     KG_ROOM_MAX_MEETINGS = 32,     /* today's */
     KG_ROOM_MAX_PARTICIPANTS = 16, /* other rooms in the meeting */
@@ -118,27 +120,6 @@ enum kg_notice {
     KG_NOTICE_COUNT,
 };
 
-/* What went wrong, each with its headline, remedy and words for the IT staff in core/problems.c. */
-enum kg_problem {
-    KG_PROBLEM_NONE,
-    KG_PROBLEM_RELAY_NAME,          /* the relay's name has no address */
-    KG_PROBLEM_RELAY_UNREACHABLE,   /* no answer, refused, proxy failed */
-    KG_PROBLEM_RELAY_UNTRUSTED,     /* not the pinned CA, or another name */
-    KG_PROBLEM_CERTIFICATE_EXPIRED, /* ours */
-    KG_PROBLEM_CERTIFICATE_REFUSED, /* ours: revoked or unknown */
-    KG_PROBLEM_CLOCK_WRONG,
-    KG_PROBLEM_PROTOCOL, /* relay and terminal do not understand each other */
-    KG_PROBLEM_MEETING_NOT_FOUND,
-    KG_PROBLEM_MEETING_NOT_OPEN, /* too early, over or cancelled */
-    KG_PROBLEM_MEETING_NOT_INVITED,
-    KG_PROBLEM_MEETING_FULL,
-    KG_PROBLEM_MEDIA_BLOCKED, /* admitted, but neither UDP nor the tunnel carries media */
-    KG_PROBLEM_SETTINGS,      /* detail: file, line, nearest key */
-    KG_PROBLEM_IDENTITY,      /* key or certificate file missing or unreadable */
-    KG_PROBLEM_INTERNAL,
-    KG_PROBLEM_COUNT,
-};
-
 struct kg_room_error {
     enum kg_problem problem;
     char detail[256]; /* for the IT staff, one line: "10.1.2.3:443 connection refused" */
@@ -159,24 +140,6 @@ struct kg_room_state {
     struct kg_room_in_meeting meeting; /* KG_SCREEN_MEETING */
     struct kg_room_ended ended;        /* KG_SCREEN_ENDED */
     struct kg_room_error error;        /* KG_SCREEN_ERROR; on home, problem says why the relay is away */
-};
-
-enum kg_intent_kind {
-    KG_INTENT_NONE,
-    KG_INTENT_JOIN, /* uid */
-    KG_INTENT_CANCEL_JOIN,
-    KG_INTENT_LEAVE,
-    KG_INTENT_TOGGLE_MICROPHONE,
-    KG_INTENT_TOGGLE_CAMERA,
-    KG_INTENT_BACK_HOME,
-    KG_INTENT_RETRY,  /* from the error page: what failed, again */
-    KG_INTENT_REJOIN, /* from the ended page */
-    KG_INTENT_QUIT,   /* the window was closed (desktop) */
-};
-
-struct kg_intent {
-    enum kg_intent_kind kind;
-    char uid[KG_ROOM_UID_SIZE];
 };
 
 /* Zeroes every byte, padding too. */

@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "base/frame.h"
 #include "core/geometry.h"
+#include "core/intent.h"
 #include "core/room_state.h"
 
 enum kg_ui_language { KG_UI_JAPANESE, KG_UI_ENGLISH, KG_UI_LANGUAGES };
