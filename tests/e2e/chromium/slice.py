@@ -2,57 +2,13 @@
 """Chromium against the real relay: sixteen m-lines in one offer, passive DTLS with AES-128-GCM, and sources swapped
 under one slot's SSRC in mid-stream without the browser noticing."""
 import asyncio
-import os
-import pathlib
 import re
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-from browser import Browser  # noqa: E402
-from kaigi_client import ControlClient  # noqa: E402
-from relay import MEETING, Relay  # noqa: E402
+from party import COLOURS, PICTURE, Party, colour_of, with_browser
 
-# 320×180 at 15 fps, so that three parties in one browser leave room on a small machine.
-PICTURE = {"width": 320, "height": 180, "fps": 15}
-COLOURS = {"viewer": "rgb(0,160,0)", "red": "rgb(200,0,0)", "blue": "rgb(0,0,200)"}
 MAX_FREEZE_MS = 1000
 SECONDS_EACH = 2.5
-
-
-class Party:
-    def __init__(self, name, browser, relay):
-        self.name, self.browser = name, browser
-        self.control = ControlClient(relay.address, relay.port, software="chromium-test", **relay.credentials(name))
-
-    async def join(self):
-        await self.control.connect()
-        offer = await self.browser.call("makeParty", self.name, {"colour": COLOURS[self.name], **PICTURE})
-        self.offer = offer["offer"]
-        joined = await self.control.join(MEETING, offer["offer"], offer["lines"])
-        self.answer = joined["answer"]
-        await self.browser.call("takeAnswer", self.name, self.answer)
-
-    async def look(self):
-        return await self.browser.call("look", self.name)
-
-    async def until(self, condition, what, seconds=15):
-        """Looks until condition(look) holds."""
-        seen = None
-        for _ in range(int(seconds / 0.25)):
-            seen = await self.look()
-            if condition(seen):
-                return seen
-            await asyncio.sleep(0.25)
-        slots = {role: (s["csrc"], s["packetsReceived"]) for role, s in seen["slots"].items()}
-        raise AssertionError(f"{self.name}: not in {seconds} s: {what} ({seen['state']}, {slots})")
-
-    def source(self, kind):
-        return next(p for p in self.control.participants if p["party"] == self.control.party)["sources"][kind]
-
-
-def colour_of(frame):
-    name = max(("red", "green", "blue"), key=lambda c: frame[c])
-    return name if frame[name] > 100 and sum(frame[c] for c in ("red", "green", "blue")) < 350 else "none"
 
 
 def check_description(party):
@@ -108,6 +64,7 @@ async def swap_sources(viewer, red, blue):
     first = next(i for i, f in enumerate(frames) if colour_of(f) == "red")
     longest = check_frames(frames[first:], [turn.name for turn in order])
     assert stats["packetsLost"] == 0, f"{stats['packetsLost']} packets lost"
+    assert stats["nackCount"] == stats["pliCount"] == 0, "the browser had something to ask for"
     assert decoded > 4 * SECONDS_EACH * PICTURE["fps"] / 2, f"only {decoded} frames decoded"
     assert await viewer.control.wait(lambda c: c.slots.get(slot) == str(source))
     print(f"swapped {len(order) - 1} times under SSRC {ssrc}: {decoded} frames decoded, longest gap {longest:.0f} ms, "
@@ -163,24 +120,5 @@ async def run(browser, relay):
         await asyncio.gather(*(p.control.close() for p in parties), return_exceptions=True)
 
 
-def main():
-    relay, browser, failed = Relay(os.environ["KAIGI_BUILD"]), None, True
-    try:
-        relay.start(list(COLOURS))
-        browser = Browser()
-        asyncio.run(run(browser, relay))
-        failed = False
-    finally:
-        if browser:
-            browser.quit()
-        status = relay.stop()
-        if failed or status != 0:
-            print(f"--- the end of the relay's log (exit status {status}):", file=sys.stderr)
-            print("\n".join(relay.log.read_text(errors="replace").splitlines()[-40:]) if relay.log.exists() else "none",
-                  file=sys.stderr)
-        relay.remove()
-    return 1 if status != 0 else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_browser(run))
