@@ -7,12 +7,11 @@
 
 enum {
     TICK_US = 10000,
-    NEAR_US = 5000,       /* half a tick: near enough to its time to begin */
-    JUMP_SAMPLES = 5760,  /* a gap over 120 ms is not concealed but left out */
-    FADE_US = 100000,     /* concealment lasts so long, then silence */
-    STOP_US = 1000000,    /* nothing for so long: start anew with what comes */
-    EXCESS_US = 300000,   /* over the target by more: throw away instead of stretching */
-    RESTART_US = 1000000, /* media time jumped against arrival by more: the source restarted */
+    NEAR_US = 5000,      /* half a tick: near enough to its time to begin */
+    JUMP_SAMPLES = 5760, /* a gap over 120 ms is not concealed but left out */
+    FADE_US = 100000,    /* concealment lasts so long, then silence */
+    STOP_US = 1000000,   /* nothing for so long: start anew with what comes */
+    EXCESS_US = 300000,  /* over the target by more: throw away instead of stretching */
     MAX_CONCEAL = 960,
     STRETCH_ON_US = 8000,  /* begin to stretch at this error, ... */
     STRETCH_OFF_US = 2000, /* ... and end at this */
@@ -128,16 +127,10 @@ static void restart(struct kg_audio_jitter *j)
     j->fresh = true;
 }
 
-/* Media time that runs back under rising sequence numbers, or leaps ahead of arrival, is not the line's
- * doing. */
-static bool is_restart(const struct kg_audio_jitter *j, int64_t sequence, int64_t timestamp,
-                       int64_t transit_us)
+/* Media time that runs back under rising sequence numbers is not the line's doing. */
+static bool is_restart(const struct kg_audio_jitter *j, const struct item *item)
 {
-    if (!j->received) {
-        return false;
-    }
-    bool runs_back = sequence > j->newest_sequence && timestamp < j->newest_timestamp;
-    return runs_back || transit_us < j->lateness.base_us - RESTART_US;
+    return j->received && item->sequence > j->newest_sequence && item->timestamp < j->newest_timestamp;
 }
 
 /* false: it is there already. */
@@ -179,7 +172,7 @@ bool kg_audio_jitter_push(struct kg_audio_jitter *j, struct kg_packet *packet,
         return false;
     }
     int64_t transit_us = packet->arrival_us - media_us(item.timestamp);
-    if (is_restart(j, item.sequence, item.timestamp, transit_us)) {
+    if (is_restart(j, &item)) {
         restart(j);
     }
     if (!j->received || item.sequence > j->newest_sequence) {
@@ -267,8 +260,8 @@ static void decode_first(struct kg_audio_jitter *j, int64_t pcm_us, int64_t now_
 {
     const struct item item = j->item[0];
     int64_t delay = delay_us(j, item.timestamp, pcm_us, now_us);
-    /* Sound that is not in hand cannot be played faster: the line may have become slower for good. */
-    int64_t spare = KG_MAX(buffered_us(j, pcm_us) - TICK_US, INT64_C(0));
+    /* On a line that has become slower for good there is nothing in hand that could be played faster. */
+    int64_t spare = KG_MAX(delay - kg_lateness_recent_us(&j->lateness) - TICK_US, INT64_C(0));
     int64_t error = KG_MIN(delay - target_us(j), spare);
 
     note_loss(j, &item);

@@ -262,7 +262,7 @@ void kg_estimator_results(struct kg_estimator *e, const struct kg_twcc_result *r
         fall_for_delay(e, rtt_us, now_us);
     } else if (e->loss > LOSS_FALL) {
         fall_for_loss(e, rtt_us, now_us);
-    } else if (e->state == KG_ESTIMATOR_RISE && e->loss < LOSS_RISE) {
+    } else if (e->state == KG_ESTIMATOR_RISE && e->loss < LOSS_RISE && e->received_bps > 0) {
         rise(e, rtt_us, now_us);
     } else {
         e->raised_us = now_us;

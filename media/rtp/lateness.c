@@ -122,3 +122,10 @@ int64_t kg_lateness_quantile_us(const struct kg_lateness *l)
     }
     return (int64_t)KG_LATENESS_BINS * BIN_US;
 }
+
+int64_t kg_lateness_recent_us(const struct kg_lateness *l)
+{
+    int64_t recent = KG_MIN(l->least[0], l->least[1]);
+
+    return l->started && recent != INT64_MAX ? recent - l->base_us : 0;
+}

@@ -25,3 +25,5 @@ void kg_lateness_rebase(struct kg_lateness *lateness);
 void kg_lateness_add(struct kg_lateness *lateness, int64_t transit_us, int64_t arrival_us);
 /* So much delay lets all but 3 % of packets be in time. */
 int64_t kg_lateness_quantile_us(const struct kg_lateness *lateness);
+/* How late over the base the quickest packet of the last half to whole second was. */
+int64_t kg_lateness_recent_us(const struct kg_lateness *lateness);

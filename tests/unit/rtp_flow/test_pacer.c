@@ -84,6 +84,19 @@ static void waking_when_told_sends_whole_bursts(void **state)
     kg_pacer_destroy(pacer);
 }
 
+static void rest_earns_no_flood(void **state)
+{
+    (void)state;
+    struct kg_pacer *pacer = pacer_at(800000);
+    assert_true(push(pacer, KG_PACER_VIDEO, 100, 0));
+    drain(pacer, 0, KG_PACER_VIDEO);
+    for (int i = 0; i < 30; i++) {
+        assert_true(push(pacer, KG_PACER_VIDEO, 1000, 10000000));
+    }
+    assert_true(drain(pacer, 10000000, KG_PACER_VIDEO) <= 2250); /* 5 ms and the packet that overdraws */
+    kg_pacer_destroy(pacer);
+}
+
 static void audio_never_waits(void **state)
 {
     (void)state;
@@ -151,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(video_leaves_at_a_multiple_of_the_target),
         cmocka_unit_test(waking_when_told_sends_whole_bursts),
+        cmocka_unit_test(rest_earns_no_flood),
         cmocka_unit_test(audio_never_waits),
         cmocka_unit_test(resent_goes_before_new),
         cmocka_unit_test(nothing_waits_longer_than_the_limit),

@@ -133,6 +133,17 @@ static void late_pictures_hold_the_sound_back(void **state)
     assert_int_equal(audio_delay_us, 15000);
 }
 
+static void longer_route_is_learnt(void **state)
+{
+    (void)state;
+    struct stream s = stream_new();
+    run(&s, 200, -1);
+    s.trip_us += 100000;
+    run(&s, 186, -1); /* until the old route has left the window */
+    run(&s, 60, -1);
+    assert_true(s.playout.delay_us < 10000);
+}
+
 static void other_source_and_jumps_start_anew(void **state)
 {
     (void)state;
@@ -167,6 +178,7 @@ int main(void)
         cmocka_unit_test(pictures_wait_for_their_sound),
         cmocka_unit_test(silent_sound_is_forgotten),
         cmocka_unit_test(late_pictures_hold_the_sound_back),
+        cmocka_unit_test(longer_route_is_learnt),
         cmocka_unit_test(other_source_and_jumps_start_anew),
         cmocka_unit_test(old_frames_are_left_out),
     };

@@ -137,6 +137,27 @@ static void again_repeats_what_was_sent_even_of_a_former_source(void **state)
     assert_false(kg_slot_rewrite_again(&slot, 100, &other));
 }
 
+static void source_that_comes_back_brings_no_old_packets(void **state)
+{
+    (void)state;
+    struct kg_slot_rewrite slot = video_slot(0);
+    struct kg_slot_fields f;
+    for (uint16_t i = 100; i < 110; i++) {
+        kg_slot_rewrite_switch(&slot, A);
+        f = packet_of(A, i, i * 3000u, i, 0);
+        assert_true(kg_slot_rewrite_packet(&slot, &f, i * 33000));
+    }
+    kg_slot_rewrite_switch(&slot, B);
+    f = packet_of(B, 1, 0, 0, 0);
+    assert_true(kg_slot_rewrite_packet(&slot, &f, 4000000));
+    kg_slot_rewrite_switch(&slot, A);
+    f = packet_of(A, 120, 120 * 3000u, 120, 0);
+    assert_true(kg_slot_rewrite_packet(&slot, &f, 5000000));
+    assert_int_equal(f.sequence, 11);
+    f = packet_of(A, 105, 105 * 3000u, 105, 0);
+    assert_false(kg_slot_rewrite_packet(&slot, &f, 5000000));
+}
+
 static void restarted_source_goes_on_without_a_hole(void **state)
 {
     (void)state;
@@ -249,6 +270,7 @@ int main(void)
         cmocka_unit_test(time_that_runs_back_still_moves_on),
         cmocka_unit_test(drops_leave_no_gap_and_losses_do),
         cmocka_unit_test(again_repeats_what_was_sent_even_of_a_former_source),
+        cmocka_unit_test(source_that_comes_back_brings_no_old_packets),
         cmocka_unit_test(restarted_source_goes_on_without_a_hole),
         cmocka_unit_test(audio_marks_and_maps_time),
         cmocka_unit_test(short_picture_ids_keep_seven_bits),

@@ -31,7 +31,13 @@ static void loss_is_counted_over_the_wrap(void **state)
     assert_true(kg_receive_stats_report(&s, 0, &b));
     assert_int_equal(b.fraction_lost, 0);
     assert_int_equal(b.cumulative_lost, 25);
-    /* an empty one too */
+    for (uint32_t i = 110; i < 120; i += 2) {
+        assert_true(kg_receive_stats_packet(&s, (uint16_t)(65500 + i), i * 3000, 1000, i * 33333));
+    }
+    assert_true(kg_receive_stats_report(&s, 0, &b));
+    assert_int_equal(b.fraction_lost, 4 * 256 / 9);
+    assert_int_equal(b.cumulative_lost, 29);
+    /* an empty one reports none */
     assert_true(kg_receive_stats_report(&s, 0, &b));
     assert_int_equal(b.fraction_lost, 0);
 }

@@ -108,6 +108,9 @@ static void long_silence_starts_a_new_window(void **state)
     kg_wall_offset_sample(&o, WALL_US + INT64_C(3600000000), INT64_C(3600000000) + 360000);
     assert_true(kg_wall_offset_local(&o, WALL_US + INT64_C(3600000000), &local_us));
     assert_int_equal(local_us, INT64_C(3600000000) + 360000);
+    kg_wall_offset_sample(&o, WALL_US + INT64_C(3600500000), INT64_C(3600500000) + 400000);
+    assert_true(kg_wall_offset_local(&o, WALL_US + INT64_C(3600500000), &local_us));
+    assert_int_equal(local_us, INT64_C(3600500000) + 360000); /* the least again */
 }
 
 static void sound_and_picture_of_a_sender_map_alike(void **state)

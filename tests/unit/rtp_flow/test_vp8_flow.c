@@ -127,6 +127,7 @@ static void packets_are_equal_and_small_enough(void **state)
             assert_true(d.picture_id_long);
             assert_int_equal(d.picture_id, 0x7fff);
             assert_int_equal(d.tl0_picture_index, 255);
+            assert_true(first_size - packets[i]->size < count); /* the last is hardly shorter */
             total += rtp.payload_size - d.size;
             kg_packet_unref(packets[i]);
         }
@@ -216,6 +217,30 @@ static void gap_waits_for_the_resent_packet(void **state)
     expect_frame(&f, 900, false, 3, 400000);
     assert_false(kg_vp8_assembler_needs_keyframe(f.assembler));
     release(&lost);
+    end_flow(&f);
+}
+
+static void each_gap_has_its_own_time(void **state)
+{
+    (void)state;
+    struct flow f = flow_from(10);
+    send_all(&f, 1000, true, 1, 0);
+    expect_frame(&f, 1000, true, 1, 0);
+    struct flow lost[2];
+    for (int i = 0; i < 2; i++) {
+        make(&f, 1000, false, 2);
+        lost[i] = f;
+        send_all(&f, 1000, false, 3, 0);
+    }
+    expect_none(&f, 0);
+    assert_true(push(&lost[0], 0, 0));
+    expect_frame(&f, 1000, false, 2, MAX_WAIT_US - 1000);
+    expect_frame(&f, 1000, false, 3, MAX_WAIT_US - 1000);
+    expect_none(&f, MAX_WAIT_US - 1000);
+    expect_none(&f, MAX_WAIT_US + 1000); /* the second is in the way for 2 ms only */
+    assert_false(kg_vp8_assembler_needs_keyframe(f.assembler));
+    release(&lost[0]);
+    release(&lost[1]);
     end_flow(&f);
 }
 
@@ -346,6 +371,7 @@ int main(void)
         cmocka_unit_test(frames_come_back_whole_over_the_wrap),
         cmocka_unit_test(reordered_and_doubled_packets_do_no_harm),
         cmocka_unit_test(gap_waits_for_the_resent_packet),
+        cmocka_unit_test(each_gap_has_its_own_time),
         cmocka_unit_test(keyframe_ends_a_gap_at_once),
         cmocka_unit_test(failed_decoder_gets_a_keyframe_first),
         cmocka_unit_test(another_source_starts_with_its_keyframe),
