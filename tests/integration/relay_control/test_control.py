@@ -1,0 +1,364 @@
+"""Rooms and the relay's control service: admission, agenda, meetings, resume, revocation, bad input, shutdown."""
+import asyncio
+import socket
+import ssl
+import subprocess
+import time
+import unittest
+
+import websockets
+from harness import CTL, LINES, Relay, Room, credentials, event, offer, run, stun_request
+
+from kaigi_client import ConnectionEnded, RelayError, tls_context, url
+
+REFUSED = (ssl.SSLError, OSError, websockets.WebSocketException, ConnectionEnded, asyncio.TimeoutError)
+
+
+class Control(unittest.IsolatedAsyncioTestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.relay = Relay(settings="[media]\nworkers=2\n", rooms=("a", "b", "c")).__enter__()
+        cls.relay.import_agenda(event("now", "ab"), event("later", "ab", 90), event("over", "ab", -120, 60),
+                                event("others", "bc", title="別の会議"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.relay.__exit__(None)
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+
+    async def test_room_is_who_its_certificate_says_and_sees_its_own_agenda(self):
+        async with self.relay.client("a") as a:
+            self.assertEqual(a.room, {"id": "a", "organization": "架空市", "department": "総務課", "name": "会議室a"})
+            self.assertIn("UID:now", a.agenda)
+            self.assertNotIn("UID:others", a.agenda)
+            self.assertNotIn("別の会議", a.agenda)
+
+    async def test_join_is_allowed_by_invitation_and_time(self):
+        async with self.relay.client("a") as a:
+            for meeting, code in [("nothing", "unknown-meeting"), ("others", "not-invited"), ("later", "not-open-yet"),
+                                  ("over", "ended")]:
+                with self.assertRaises(RelayError) as refused:
+                    await a.join(meeting, offer(), LINES)
+                self.assertEqual(refused.exception.code, code)
+            with self.assertRaises(RelayError) as refused:
+                await a.join("now", "v=0\r\nnonsense", LINES)
+            self.assertEqual(refused.exception.code, "bad-offer")
+            joined = await a.join("now", offer(), LINES)
+            self.assertIn("a=ice-lite", joined["answer"])
+            self.assertIn(f" 127.0.0.1 {self.relay.port} typ host", joined["answer"])
+            with self.assertRaises(RelayError) as refused:
+                await a.join("now", offer(), LINES)
+            self.assertEqual(refused.exception.code, "unexpected")
+            await a.leave()
+            self.assertEqual(a.left, "requested")
+
+    async def test_parties_see_each_other_and_each_others_mute(self):
+        async with self.relay.client("a") as a, self.relay.client("b") as b:
+            await a.join("now", offer(), LINES, camera_muted=True)
+            await b.join("now", offer(), LINES)
+            await a.wait(lambda c: len(c.participants) == 2)
+            mine = next(p for p in b.participants if p["name"] == "会議室a")
+            self.assertTrue(mine["camera"] and not mine["microphone"])
+            self.assertEqual(set(mine["sources"]), {"microphone", "camera"})
+            await a.mute(True, False)
+            await b.wait(lambda c: any(p["name"] == "会議室a" and p["microphone"] and not p["camera"]
+                                       for p in c.participants))
+            await a.want(("video-0", "none"), ("presentation-0", "auto"))
+            await a.want(("video-0", mine["sources"]["camera"], 180))
+            await b.leave()
+            await a.wait(lambda c: len(c.participants) == 1)
+            await a.leave()
+            self.assertFalse(a.errors + b.errors)
+
+    async def test_resume_gives_the_seat_back_once_and_never_unmutes(self):
+        async with self.relay.client("b") as b:
+            await b.join("now", offer(), LINES)
+            a = await self.relay.client("a").connect()
+            first = await a.join("now", offer(), LINES, microphone_muted=True)
+            sources = first["participants"][-1]["sources"]
+            a.abort()
+            await b.wait(lambda c: any(p["state"] == "away" for p in c.participants))
+            async with self.relay.client("a") as again:
+                second = await again.join("now", offer(), LINES, resume=first["resume"])
+                self.assertEqual(second["party"], first["party"])
+                me = next(p for p in second["participants"] if p["party"] == second["party"])
+                self.assertEqual(me["sources"], sources)
+                self.assertTrue(me["microphone"], "muted before, so muted after")
+                self.assertNotEqual(credentials(second["answer"]), credentials(first["answer"]))
+                await b.wait(lambda c: all(p["state"] == "connected" for p in c.participants))
+                await again.leave()
+                for token in (first["resume"], second["resume"]):
+                    with self.assertRaises(RelayError) as refused:
+                        await again.join("now", offer(), LINES, resume=token)
+                    self.assertEqual(refused.exception.code, "bad-token")
+            async with self.relay.client("b") as newer:  # replaces b
+                with self.assertRaises(RelayError) as refused:
+                    await newer.join("now", offer(), LINES, resume=second["resume"])
+                self.assertEqual(refused.exception.code, "bad-token")
+                await b.wait(lambda c: c.closing)
+                self.assertEqual(b.closing["reason"], "replaced")
+                await newer.join("now", offer(), LINES)
+                await newer.leave()
+
+    async def test_tunnel_carries_ice_to_the_worker_and_back(self):
+        async with self.relay.client("a") as a, self.relay.tunnel("a") as tunnel:
+            joined = await a.join("now", offer(), LINES)
+            ufrag, pwd = credentials(joined["answer"])
+            request, identity = stun_request(f"{ufrag}:abcd", pwd)
+            await tunnel.send(request)
+            reply = await tunnel.receive()
+            self.assertEqual(reply[:2], b"\x01\x01", "a success response")
+            self.assertEqual(reply[8:20], identity)
+            status = self.relay.ask("status")
+            self.assertEqual(status["tunnel"]["connections"], 1)
+            self.assertGreaterEqual(status["tunnel"]["messages_in"], 1)
+            await a.leave()
+
+    async def test_tunnel_takes_nothing_but_datagrams(self):
+        for first in (b"hello, not STUN", "text", b"\x00" * 1501):
+            async with self.relay.tunnel("a") as tunnel:
+                await tunnel._socket.send(first)
+                with self.assertRaises(websockets.ConnectionClosed):
+                    await tunnel.receive()
+        async with websockets.connect(url("127.0.0.1", self.relay.port, "/v1/media"), ssl=self._context("a", "kaigi-media")):
+            pass
+        with self.assertRaises(REFUSED):
+            async with websockets.connect(url("127.0.0.1", self.relay.port, "/else"), ssl=self._context("a", "kaigi-media")):
+                pass
+
+    def _context(self, name, alpn, **other):
+        room = self.relay.rooms[name]
+        return tls_context(other.get("ca", self.relay.ca), other.get("cert", room.cert), other.get("key", room.key), alpn)
+
+    async def test_strangers_are_refused_by_tls(self):
+        folder = self.relay.folder
+        run(CTL, "ca", "init", "--state", folder / "wrong", "--address", "127.0.0.1")
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            await self.relay.client("a", ca=folder / "wrong/ca.crt").connect()
+        with self.assertRaises(REFUSED):
+            await self.relay.client("a", cert=folder / "wrong/relay.crt", key=folder / "wrong/relay.key").connect()
+        # The relay's own certificate is of the right authority, but for servers only.
+        with self.assertRaises(REFUSED):
+            await self.relay.client("a", cert=self.relay.state / "relay.crt", key=self.relay.state / "relay.key").connect()
+        with self.assertRaises(REFUSED):
+            await self.relay.client("a", cert=None, key=None).connect()
+        with self.assertRaises((ssl.SSLError, ValueError)):
+            context = self._context("a", "http/1.1")
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+            await websockets.connect(url("127.0.0.1", self.relay.port, "/v1/control"), ssl=context)
+
+    async def test_garbage_is_answered_and_survived(self):
+        async with self.relay.client("a") as a:
+            for text in ("{", "[]", '{"type":"fly"}', '{"type":"want","slots":7}', '{"type":"leave"}', "\x00", "[" * 5000,
+                         '{"type":"hello","protocol":1,"software":"again"}'):
+                count = len(a.errors)
+                await a.send_text(text)
+                await a.wait(lambda c, n=count: len(c.errors) > n)
+            await a._socket.send(b"\x01binary")
+            await a.wait(lambda c: c.errors[-1].text.startswith("binary"))
+            await a.join("now", offer(), LINES)
+            await a.leave()
+        async with self.relay.client("a") as a:
+            await a.send_text("x" * 300000)
+            await a.wait(lambda c: c.errors)
+            self.assertEqual(a.errors[0].code, "bad-message")
+            with self.assertRaises(ConnectionEnded):
+                for _ in range(30):
+                    await a.send_text("{")
+                await a.wait(lambda c: False)
+            self.assertEqual(a.closing["reason"], "expelled")
+
+    async def test_a_flood_is_refused(self):
+        async with self.relay.client("a") as a:
+            for _ in range(230):
+                await a.send("want", slots=[])
+            await a.wait(lambda c: any(e.code == "too-many" for e in c.errors))
+
+    async def test_other_protocols_and_paths_are_refused(self):
+        with self.assertRaises(REFUSED):
+            await self.relay.client("a", protocol=2).connect()
+        for path, protocols in (("/", ["kaigi.v1"]), ("/v1/control", None), ("/v1/control", ["kaigi.v9"])):
+            with self.assertRaises(REFUSED):
+                await websockets.connect(url("127.0.0.1", self.relay.port, path), ssl=self._context("a", "http/1.1"),
+                                         subprotocols=protocols)
+        with socket.create_connection(("127.0.0.1", self.relay.port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            plain.settimeout(5)
+            try:
+                self.assertNotIn(b"HTTP", plain.recv(100), "plain text gets an alert or nothing")
+            except ConnectionResetError:
+                pass
+
+    async def test_imports_reach_rooms_and_enforce_themselves(self):
+        async with self.relay.client("c") as c:
+            self.relay.import_agenda(event("pushed", "c", title="追加の会議"))
+            await c.wait(lambda x: "UID:pushed" in x.agenda)
+            await c.join("pushed", offer(), LINES)
+            self.relay.import_agenda(event("pushed", "c", extra=["SEQUENCE:1", "STATUS:CANCELLED"]))
+            await c.wait(lambda x: x.left)
+            self.assertEqual(c.left, "ended")
+            done = self.relay.import_agenda(event("pushed", "c"), check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("older than what the relay has", done.stderr)
+        done = self.relay.import_agenda(event("good", "c"), "BEGIN:VEVENT\r\nUID:bad\r\nSUMMARY:x\r\nEND:VEVENT\r\n",
+                                        event("typo", ["a", "zz"]), check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("2 meetings imported", done.stdout)
+        self.assertRegex(done.stderr, r"agenda\.ics:\d+: left out: .*UID bad")
+        self.assertIn("room zz is not enrolled", done.stderr)
+
+    async def test_status_tells_paths_and_counters(self):
+        async with self.relay.client("a") as a:
+            await a.join("now", offer(), LINES)
+            status = self.relay.ask("status")
+            self.assertEqual([w["worker"] for w in sorted(status["workers"], key=lambda w: w["worker"])], [0, 1])
+            party = status["meetings"][0]["parties"][0]
+            self.assertEqual((party["room"], party["path"], party["packets_in"]), ("a", "none", 0))
+            self.assertGreater(status["rss_kb"], 0)
+            self.assertIn("meeting now", self.relay.ctl("status").stdout)
+            await a.leave()
+
+    def test_ctl_says_what_is_wrong(self):
+        relay, ctl = self.relay, self.relay.ctl
+        odd = Room(relay.folder, "odd")
+        for arguments, code, words in [
+            (["room", "add", "x", "--id", "A B", "--organization", "x", "--department", "x", "--csr",
+              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "room id"),
+            (["room", "add", "x", "--id", "a", "--organization", "x", "--department", "x", "--csr",
+              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "--replace"),
+            (["room", "add", "x", "--id", "odd", "--organization", "x", "--department", "x", "--csr", relay.ca,
+              "--cert-out", odd.cert], 1, "no certificate request"),
+            (["room", "add", "x"], 2, "--csr"),
+            (["room", "revoke", "nobody"], 1, "no room"),
+            (["room", "dance"], 2, "unknown command"),
+            (["agenda", "import", "/nonexistent"], 1, "No such file"),
+            (["status", "--oops"], 2, "--help"),
+            (["ca", "init", "--address", "127.0.0.1"], 1, "exists already"),
+        ]:
+            done = ctl(*arguments, check=False)
+            self.assertEqual(done.returncode, code, (arguments, done.stderr))
+            self.assertIn(words, done.stderr)
+        done = run(CTL, "status", "--state", relay.folder, check=False)
+        self.assertIn("no relay is running", done.stderr)
+        done = run(CTL, "ca", "init", "--state", relay.folder / "new", "--address", "a b", check=False)
+        self.assertIn("neither a host name nor an address", done.stderr)
+
+    async def test_connections_that_stay_silent_end(self):
+        with Relay(settings="[limits]\nhandshake-seconds=1\n") as relay:
+            begun = time.monotonic()
+            with socket.create_connection(("127.0.0.1", relay.port)) as silent:
+                silent.settimeout(5)
+                self.assertEqual(silent.recv(1), b"")
+            context = tls_context(relay.ca, relay.rooms["a"].cert, relay.rooms["a"].key, "http/1.1")
+            async with websockets.connect(url("127.0.0.1", relay.port, "/v1/control"), ssl=context,
+                                          subprotocols=["kaigi.v1"]) as mute:
+                self.assertIn('"idle"', await asyncio.wait_for(mute.recv(), 5))
+            self.assertLess(time.monotonic() - begun, 6)
+            for _ in range(100):  # nothing is counted as open any more
+                if relay.ask("status")["connections"] == 0:
+                    break
+                await asyncio.sleep(0.05)
+            self.assertEqual(relay.ask("status")["connections"], 0)
+
+    async def test_revocation_acts_at_once_and_for_good(self):
+        with Relay() as relay:
+            relay.import_agenda(event("now", "ab"))
+            async with relay.client("a") as a, relay.client("b") as b:
+                await a.join("now", offer(), LINES)
+                await b.join("now", offer(), LINES)
+                relay.ctl("room", "revoke", "a")
+                await a.wait(lambda c: c.closing)
+                self.assertEqual((a.left, a.closing["reason"]), ("revoked", "revoked"))
+                await b.wait(lambda c: len(c.participants) == 1)
+            for _ in range(2):
+                again = relay.client("a")
+                with self.assertRaises((ConnectionEnded, websockets.ConnectionClosed)):
+                    await again.connect()
+                await again.close()
+                self.assertEqual(again.closing["reason"], "revoked")
+                relay.stop()
+                relay.start()
+            relay.rooms["a"].csr.unlink()
+            old = {"cert": relay.rooms["a"].cert.rename(relay.folder / "old.crt"),
+                   "key": relay.rooms["a"].key.rename(relay.folder / "old.key")}
+            relay.enrol(relay.rooms["a"])
+            async with relay.client("a"):
+                pass
+            with self.assertRaises((ConnectionEnded, websockets.ConnectionClosed)):
+                await relay.client("a", **old).connect()
+
+    async def test_stop_tells_the_rooms_and_a_restart_knows_their_seats(self):
+        with Relay() as relay:
+            relay.import_agenda(event("now", "ab"))
+            a = await relay.client("a").connect()
+            joined = await a.join("now", offer(), LINES, camera_muted=True)
+            begun = time.monotonic()
+            self.assertEqual(await asyncio.to_thread(relay.stop), 0)
+            self.assertLess(time.monotonic() - begun, 3)
+            with self.assertRaises(ConnectionEnded):
+                await a.wait(lambda c: False)
+            self.assertEqual(a.closing["reason"], "shutting-down")
+            self.assertLess(a.closing["retry_ms"], 1001)
+            relay.start()
+            async with relay.client("a") as back:
+                again = await back.join("now", offer(), LINES, resume=joined["resume"])
+                self.assertEqual(again["party"], joined["party"])
+                self.assertTrue(again["participants"][0]["camera"])
+                kept = b"".join(p.read_bytes() for p in relay.state.glob("kaigi.db*"))
+                self.assertNotIn(again["resume"].encode(), kept + relay.log().encode())
+                await asyncio.to_thread(relay.wait_for_seat, "a", again["resume"])
+            relay.kill()
+            relay.start()
+            async with relay.client("a") as back:
+                third = await back.join("now", offer(), LINES, resume=again["resume"])
+                self.assertEqual(third["party"], joined["party"])
+
+    async def test_seats_expire(self):
+        with Relay(settings="[meeting]\nseat-seconds=1\n") as relay:
+            relay.import_agenda(event("now", "ab"))
+            async with relay.client("b") as b:
+                await b.join("now", offer(), LINES)
+                a = await relay.client("a").connect()
+                token = (await a.join("now", offer(), LINES))["resume"]
+                await b.wait(lambda c: len(c.participants) == 2)
+                a.abort()
+                await b.wait(lambda c: len(c.participants) == 1)
+                async with relay.client("a") as late:
+                    with self.assertRaises(RelayError) as refused:
+                        await late.join("now", offer(), LINES, resume=token)
+                    self.assertEqual(refused.exception.code, "bad-token")
+
+    async def test_reload_takes_a_new_certificate_without_a_cut(self):
+        with Relay() as relay:
+            async with relay.client("a") as a:
+                relay.ctl("ca", "server", "--address", "127.0.0.1")
+                relay.process.send_signal(1)
+                fresh = ssl.PEM_cert_to_DER_cert((relay.state / "relay.crt").read_text())
+                for _ in range(100):
+                    shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", relay.port))
+                    if ssl.PEM_cert_to_DER_cert(shown) == fresh:
+                        break
+                    await asyncio.sleep(0.05)
+                self.assertEqual(ssl.PEM_cert_to_DER_cert(shown), fresh)
+                (relay.state / "relay.key").write_text("broken")
+                relay.process.send_signal(1)
+                await asyncio.sleep(0)
+                async with relay.client("b"):
+                    await a.send("want", slots=[])
+                    await a.wait(lambda c: c.errors)
+
+    async def test_ipv6(self):
+        if not socket.has_ipv6 or subprocess.run(["ip", "-6", "addr", "show", "dev", "lo"], capture_output=True,
+                                                 text=True).stdout.find("::1") < 0:
+            self.skipTest("no IPv6 on loopback")
+        with Relay(listen="::1") as relay:
+            relay.import_agenda(event("now", "ab"))
+            async with relay.client("a") as a:
+                joined = await a.join("now", offer(), LINES)
+                self.assertIn(f" ::1 {relay.port} typ host", joined["answer"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
