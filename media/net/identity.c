@@ -99,7 +99,7 @@ bool kg_fingerprint_of(const X509 *certificate, uint8_t fingerprint[KG_FINGERPRI
 void kg_fingerprint_text(const uint8_t fingerprint[KG_FINGERPRINT_BYTES],
                          char text[KG_FINGERPRINT_TEXT_BYTES])
 {
-    for (int i = 0; i < KG_FINGERPRINT_BYTES; i++)
+    for (size_t i = 0; i < KG_FINGERPRINT_BYTES; i++)
         snprintf(text + i * 3, 4, i + 1 < KG_FINGERPRINT_BYTES ? "%02X:" : "%02X", fingerprint[i]);
 }
 
@@ -117,7 +117,7 @@ bool kg_fingerprint_parse(const char *text, uint8_t fingerprint[KG_FINGERPRINT_B
     uint8_t bytes[KG_FINGERPRINT_BYTES];
     if (strlen(text) != KG_FINGERPRINT_TEXT_BYTES - 1)
         return false;
-    for (int i = 0; i < KG_FINGERPRINT_BYTES; i++) {
+    for (size_t i = 0; i < KG_FINGERPRINT_BYTES; i++) {
         int high = hex_digit(text[i * 3]), low = hex_digit(text[i * 3 + 1]);
         char after = text[i * 3 + 2];
         if (high < 0 || low < 0 || after != (i + 1 < KG_FINGERPRINT_BYTES ? ':' : '\0'))
