@@ -128,6 +128,23 @@ static bool joins_previous(Uint32 c)
            c == 0x3099 || c == 0x309a || c == 0x200d;
 }
 
+/* What to show for a character that the font lacks: the common form of a name's old form, as municipal
+ * systems reduce it (縮退), else the geta mark. */
+static const char *substitute(TTF_Font *font, Uint32 c)
+{
+    static const struct {
+        Uint32 rare, common;
+        const char *utf8;
+    } reductions[] = {
+        {0x20bb7, 0x5409, "吉"}, {0x2123d, 0x571f, "土"}, {0x2363a, 0x6a4b, "橋"},
+        {0x69d7, 0x6a4b, "橋"},  {0x2000b, 0x4e08, "丈"},
+    };
+    for (size_t i = 0; i < KG_ARRAY_LEN(reductions); i++)
+        if (reductions[i].rare == c && TTF_GlyphIsProvided32(font, reductions[i].common))
+            return reductions[i].utf8;
+    return "〓";
+}
+
 /* Copies utf8 up to `limit` bytes with what the font lacks replaced; returns the bytes written. */
 static size_t sanitize(TTF_Font *font, const char *utf8, size_t limit, char *out, size_t out_size)
 {
@@ -137,7 +154,7 @@ static size_t sanitize(TTF_Font *font, const char *utf8, size_t limit, char *out
         const char *from = utf8 + at;
         size_t size = n;
         if (!joins_previous(c) && !TTF_GlyphIsProvided32(font, c)) {
-            from = "〓";
+            from = substitute(font, c);
             size = strlen(from);
         }
         if (used + size >= out_size)
@@ -296,7 +313,8 @@ static int break_quality(const char *text, size_t at)
     size_t n;
     enum script next = script_of(decode(text + at, &n));
     enum script previous = script_of(decode(text + step_back(text, at), &n));
-    if (previous == SCRIPT_SPACE || next == SCRIPT_SPACE || (previous == SCRIPT_HIRAGANA && next != SCRIPT_HIRAGANA))
+    if (previous == SCRIPT_SPACE || next == SCRIPT_SPACE ||
+        (previous == SCRIPT_HIRAGANA && next != SCRIPT_HIRAGANA))
         return 3;
     return previous != next && next != SCRIPT_HIRAGANA ? 2 : 1;
 }

@@ -110,10 +110,13 @@ static void draw_main(struct kg_canvas *c, struct kg_rect area, const struct kg_
         draw_placeholder(c, area, m, who);
 }
 
+/* Down the right side, below our own banners if there are any. */
 static void draw_thumbnails(struct kg_canvas *c, struct kg_rect area, const struct kg_room_in_meeting *m)
 {
     int y = area.y + KG_SPACE_M;
-    for (int i = 0; i < THUMBNAILS_SHOWN; i++) {
+    if (m->microphone_muted || m->camera_muted)
+        y = area.y + KG_SPACE_L + BANNER_HEIGHT + KG_SPACE_M;
+    for (int i = 0; i < THUMBNAILS_SHOWN && y + THUMBNAIL_HEIGHT < area.y + area.h; i++) {
         enum kg_ui_slot slot = (enum kg_ui_slot)(KG_UI_THUMBNAIL + i);
         if (!kg_pictures_has(kg_canvas_pictures(c), slot))
             continue;
@@ -121,11 +124,12 @@ static void draw_thumbnails(struct kg_canvas *c, struct kg_rect area, const stru
             kg_rect(area.x + area.w - KG_SPACE_M - THUMBNAIL_WIDTH, y, THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT);
         const struct kg_room_participant *who =
             kg_room_participant_of(m, kg_pictures_source(kg_canvas_pictures(c), slot));
+        kg_canvas_round(c, kg_rect_inset(at, -3, -3), 5, KG_COLOR_STAGE_BAR);
         kg_canvas_picture(c, at, slot, KG_FIT_COVER, NULL);
         if (who)
             kg_plate_small(c, at, who, is_speaking(m, who));
         if (who && is_speaking(m, who))
-            kg_canvas_ring(c, at, 2, 4, KG_COLOR_STAGE_GOOD);
+            kg_canvas_ring(c, kg_rect_inset(at, -3, -3), 5, 4, KG_COLOR_STAGE_GOOD);
         y += THUMBNAIL_HEIGHT + KG_SPACE_S;
     }
 }

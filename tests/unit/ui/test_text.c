@@ -90,10 +90,37 @@ static void variation_selectors_take_no_room(void **state)
     assert_int_equal(width_of("逗\uFE00子"), width_of("逗子"));
 }
 
+/* A sum over what the line looks like. */
+static unsigned ink_of(const char *utf8)
+{
+    struct kg_text_run run = kg_text_line(text, KG_FACE_REGULAR, 26, utf8, 0);
+    SDL_SetRenderDrawColor(renderer, 0, 0, 0, 255);
+    SDL_RenderClear(renderer);
+    SDL_RenderCopy(renderer, run.texture, NULL, &(SDL_Rect){0, 0, run.width, run.height});
+    SDL_RenderFlush(renderer);
+    unsigned sum = 0;
+    for (int i = 0; i < surface->h * surface->pitch / 4; i++)
+        sum = sum * 31 + ((Uint32 *)surface->pixels)[i];
+    return sum;
+}
+
+static void old_forms_are_reduced_to_common_ones(void **state)
+{
+    (void)state;
+    assert_int_equal(ink_of("\U00020BB7野"), ink_of("吉野"));
+    assert_int_equal(ink_of("槗"), ink_of("橋"));
+    assert_int_not_equal(ink_of("吉"), ink_of("橋"));
+    assert_int_not_equal(ink_of("髙"), ink_of("高")); /* the font has it: shown as written */
+}
+
 static void unknown_characters_become_geta(void **state)
 {
     (void)state;
-    assert_int_equal(width_of("\U00020BB7野"), width_of("〓野"));
+    assert_int_equal(width_of("\U0002A6B2野"), width_of("〓野"));
+    TTF_Font *font = TTF_OpenFont(BIZ("Regular"), 26);
+    assert_non_null(font);
+    assert_false(TTF_GlyphIsProvided32(font, 0x2A6B2) || TTF_GlyphIsProvided32(font, 0x20BB7));
+    TTF_CloseFont(font);
     assert_int_equal(width_of("\xff\xfe"), width_of("〓〓"));
 }
 
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(missing_font_is_refused),
         cmocka_unit_test(municipal_names_have_glyphs),
         cmocka_unit_test(variation_selectors_take_no_room),
+        cmocka_unit_test(old_forms_are_reduced_to_common_ones),
         cmocka_unit_test(unknown_characters_become_geta),
         cmocka_unit_test(every_icon_has_a_glyph),
         cmocka_unit_test(long_lines_end_in_an_ellipsis),

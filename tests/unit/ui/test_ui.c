@@ -357,7 +357,8 @@ static void partial_drawing_equals_whole(void **state)
         kg_ui_set_language(f.ui, KG_UI_JAPANESE);
         assert_int_equal(step(), 0);
         read_all(f.pixels);
-        /* SDL rounds a scaled picture's edge differently when it is clipped: by one level, not by a blended edge. */
+        /* SDL rounds a scaled picture's edge differently when it is clipped: by one level, not by a blended
+         * edge. */
         int worst = 0;
         for (size_t i = 0; i < sizeof(f.pixels); i++)
             worst = KG_MAX(worst, abs(f.before[i] - f.pixels[i]));
