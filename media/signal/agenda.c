@@ -169,7 +169,7 @@ static uint32_t one_event(struct kg_agenda_builder *b, struct kg_ical_reader *re
     event->line = line;
     if (read_event(b, reader, event, &restart) != EVENT_CLOSED)
         kg_agenda_report_add(b, KG_AGENDA_BAD, line, "the event has no END:VEVENT");
-    name_reports(b, first_report, event->meeting.uid ? event->meeting.uid : "");
+    name_reports(b, first_report, event->uid);
     kg_meeting_finish(&event->meeting);
     return restart;
 }

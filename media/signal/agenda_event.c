@@ -99,6 +99,7 @@ static void set_text(struct kg_agenda_builder *b, char **out, const char *text, 
 {
     if (*out || !text)
         return;
+    text += strspn(text, " \t\r\n");
     size_t size = strlen(text);
     if (size > KG_AGENDA_MAX_TEXT_BYTES) {
         size = KG_AGENDA_MAX_TEXT_BYTES;
@@ -107,6 +108,8 @@ static void set_text(struct kg_agenda_builder *b, char **out, const char *text, 
         kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "the text is cut at %d bytes",
                              KG_AGENDA_MAX_TEXT_BYTES);
     }
+    while (size > 0 && strchr(" \t\r\n", text[size - 1]))
+        size--;
     *out = strndup(text, size);
     if (!*out)
         b->out_of_memory = true;
@@ -128,7 +131,8 @@ static void on_uid(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalp
             return;
         }
     }
-    set_text(b, &e->meeting.uid, uid, false, line);
+    if (!e->uid[0])
+        snprintf(e->uid, sizeof(e->uid), "%s", uid);
 }
 
 static void on_summary(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p, uint32_t line)
@@ -393,15 +397,25 @@ static bool length_of(struct kg_agenda_builder *b, struct kg_agenda_event *e, in
     return false;
 }
 
+/* Absent texts become "". false: memory is short. */
+static bool complete(struct kg_meeting *m)
+{
+    char **const texts[] = {&m->title, &m->description, &m->organizer, &m->location};
+    for (size_t i = 0; i < KG_ARRAY_LEN(texts); i++)
+        if (!*texts[i] && !(*texts[i] = strdup("")))
+            return false;
+    return true;
+}
+
 void kg_agenda_event_end(struct kg_agenda_builder *b, struct kg_agenda_event *e)
 {
     int64_t length_us;
-    if (!e->bad && !e->meeting.uid)
+    if (!e->bad && !e->uid[0])
         bad(b, e, e->line, "the event has no UID");
     if (!e->bad && !e->has_start)
         bad(b, e, e->line, "the event has no DTSTART");
     if (!e->bad && (e->has_rule || e->has_recurrence_id) &&
-        strlen(e->meeting.uid) > KG_AGENDA_MAX_UID_BYTES - strlen("/20261121T010000Z"))
+        strlen(e->uid) > KG_AGENDA_MAX_UID_BYTES - strlen("/20261121T010000Z"))
         bad(b, e, e->line, "the UID of a repeating event must have at most 183 bytes");
     if (e->bad)
         return;
@@ -414,15 +428,15 @@ void kg_agenda_event_end(struct kg_agenda_builder *b, struct kg_agenda_event *e)
         kg_agenda_expand(b, e, length_us);
         return;
     }
-    char *uid = NULL;
-    struct kg_meeting meeting;
-    if (e->has_recurrence_id && !kg_agenda_occurrence_uid(e->meeting.uid, e->recurrence_us, &uid)) {
-        b->out_of_memory = true;
-        return;
-    }
-    if (kg_meeting_copy(&e->meeting, uid ? uid : e->meeting.uid, start_us, start_us + length_us, &meeting))
-        kg_agenda_item_add(b, &meeting, e->line, e->has_recurrence_id);
+    bool named = true;
+    if (e->has_recurrence_id)
+        named = kg_agenda_occurrence_uid(e->uid, e->recurrence_us, &e->meeting.uid);
+    else
+        named = (e->meeting.uid = strdup(e->uid)) != NULL;
+    e->meeting.start_us = start_us;
+    e->meeting.end_us = start_us + length_us;
+    if (named && complete(&e->meeting))
+        kg_agenda_item_add(b, &e->meeting, e->line, e->has_recurrence_id);
     else
         b->out_of_memory = true;
-    free(uid);
 }

@@ -36,15 +36,21 @@ struct kg_agenda_builder {
     struct kg_agenda_report *reports;
     size_t report_count, report_room;
     size_t recurring; /* events expanded so far */
+    size_t fruitless; /* of these, rules that never matched */
     bool truncated, out_of_memory;
 };
 
-enum { KG_AGENDA_MAX_EXDATES = 512, KG_AGENDA_MAX_RECURRING = 1000 };
+enum {
+    KG_AGENDA_MAX_EXDATES = 512,
+    KG_AGENDA_MAX_RECURRING = 1000,
+    KG_AGENDA_MAX_FRUITLESS = 4, /* rules without any date: libical takes up to 0.8 s to find out */
+};
 
 struct kg_agenda_event {
     uint32_t line;
-    struct kg_meeting meeting; /* start_us and end_us not yet set */
-    bool bad;                  /* reported; the rest of it is skipped */
+    char uid[KG_AGENDA_MAX_UID_BYTES + 1]; /* "" : none yet */
+    struct kg_meeting meeting;             /* uid, start_us and end_us not yet set */
+    bool bad;                              /* reported; the rest of it is skipped */
     bool has_start, has_end, has_duration, has_rule, has_recurrence_id;
     struct icaltimetype start; /* no zone: Japan time, or UTC */
     int64_t end_us, duration_us, recurrence_us;

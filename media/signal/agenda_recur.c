@@ -47,7 +47,7 @@ static bool add_occurrence(struct kg_agenda_builder *b, const struct kg_agenda_e
 {
     char *uid;
     struct kg_meeting meeting;
-    if (!kg_agenda_occurrence_uid(e->meeting.uid, start_us, &uid))
+    if (!kg_agenda_occurrence_uid(e->uid, start_us, &uid))
         return false;
     bool good = kg_meeting_copy(&e->meeting, uid, start_us, start_us + length_us, &meeting);
     if (good)
@@ -64,21 +64,30 @@ void kg_agenda_expand(struct kg_agenda_builder *b, const struct kg_agenda_event 
         b->truncated = true;
         return;
     }
+    if (b->fruitless >= KG_AGENDA_MAX_FRUITLESS) {
+        kg_agenda_report_add(b, KG_AGENDA_BAD, e->rule_line,
+                             "left out: too many rules in this calendar never match");
+        b->truncated = true;
+        return;
+    }
     struct icalrecurrencetype rule = e->rule;
     adjust_until(&rule, e->start);
     icalrecur_iterator *iterator = icalrecur_iterator_new(rule, e->start);
     if (!iterator) {
-        kg_agenda_report_add(b, KG_AGENDA_BAD, e->rule_line, "RRULE cannot be followed");
+        kg_agenda_report_add(b, KG_AGENDA_BAD, e->rule_line, "RRULE cannot be followed, or never matches");
+        b->fruitless++;
         return;
     }
     unsigned count = 0;
     unsigned steps = 0;
+    bool reached_end = false;
     for (; steps < MAX_STEPS && count < KG_AGENDA_MAX_OCCURRENCES; steps++) {
         struct icaltimetype time = icalrecur_iterator_next(iterator);
         if (icaltime_is_null_time(time))
             break;
         int64_t start_us = kg_ical_time_us(time);
-        if (start_us >= b->to_us)
+        reached_end = start_us >= b->to_us;
+        if (reached_end)
             break;
         if (start_us + length_us <= b->from_us || excluded(e, start_us))
             continue;
@@ -89,6 +98,7 @@ void kg_agenda_expand(struct kg_agenda_builder *b, const struct kg_agenda_event 
         count++;
     }
     icalrecur_iterator_free(iterator);
+    b->fruitless += steps == 0 && count == 0 && !reached_end;
     bool cut = steps == MAX_STEPS || count == KG_AGENDA_MAX_OCCURRENCES;
     b->truncated |= cut;
     kg_agenda_report_add(b, KG_AGENDA_NOTE, e->rule_line, "the event repeats: %u occurrences are kept%s",

@@ -342,7 +342,7 @@ bool kg_decode_slots(struct kg_message_reader *r, const json_t *root, struct kg_
 
 bool kg_decode_left(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
 {
-    const char *name;
+    const char *name = "";
     if (!text(r, root, "reason", TEXT_NAME, KG_MAX_NAME_BYTES, &name))
         return false;
     m->left.reason = kg_reason_of(name);
