@@ -83,21 +83,24 @@ async def hear_others(viewer, others):
 
 
 async def mute_at_the_relay(viewer, red):
-    """The browser sends on; the relay passes nothing on."""
+    """The browser sends on; the relay passes nothing on, neither picture nor voice."""
     await viewer.control.want(("video-0", red.source("camera"), 180), ("video-1", "none"))
-    await viewer.until(lambda look: look["slots"]["video-0"]["csrc"] == int(red.source("camera"))
-                       and colour_of(look["shown"]["video-0"][-1]) == "red", "red in video-0")
-    await red.control.mute(False, True)
-    await viewer.control.wait(lambda c: c.slots.get("video-0", 1) is None)
+    look = await viewer.until(lambda look: look["slots"]["video-0"]["csrc"] == int(red.source("camera"))
+                              and colour_of(look["shown"]["video-0"][-1]) == "red", "red in video-0")
+    voice = next(role for role, s in look["slots"].items() if s["csrc"] == int(red.source("microphone")))
+    await red.control.mute(True, True)
+    await viewer.control.wait(lambda c: c.slots.get("video-0", 1) is None and c.slots.get(voice, 1) is None)
     await asyncio.sleep(0.3)
-    before, sent = (await viewer.look())["slots"]["video-0"], (await red.look())["sends"]["camera"]
+    before, sent = (await viewer.look())["slots"], (await red.look())["sends"]
     await asyncio.sleep(1)
-    after, sends = (await viewer.look())["slots"]["video-0"], (await red.look())["sends"]["camera"]
-    assert sends["packetsSent"] > sent["packetsSent"], "the browser stopped by itself: nothing was tested"
-    assert after["packetsReceived"] == before["packetsReceived"], "packets of a muted camera were passed on"
+    after, sends = (await viewer.look())["slots"], (await red.look())["sends"]
+    for slot, line in (("video-0", "camera"), (voice, "microphone")):
+        assert sends[line]["packetsSent"] > sent[line]["packetsSent"], "the browser stopped by itself: nothing was tested"
+        assert after[slot]["packetsReceived"] == before[slot]["packetsReceived"], f"packets of a muted {line} were passed on"
     await red.control.mute(False, False)
-    await viewer.until(lambda look: look["slots"]["video-0"]["framesDecoded"] > after["framesDecoded"], "red again")
-    assert (await viewer.look())["slots"]["video-0"]["ssrc"] == before["ssrc"]
+    look = await viewer.until(lambda look: look["slots"]["video-0"]["framesDecoded"] > after["video-0"]["framesDecoded"]
+                              and look["slots"][voice]["packetsReceived"] > after[voice]["packetsReceived"], "red again")
+    assert look["slots"]["video-0"]["ssrc"] == before["video-0"]["ssrc"]
 
 
 async def run(browser, relay):
