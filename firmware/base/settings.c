@@ -319,14 +319,30 @@ static bool put_value(struct load *l, GKeyFile *file, size_t at)
     GError *why = NULL;
     char *value = raw ? g_key_file_get_value(file, s->section, s->key, &why)
                       : g_key_file_get_string(file, s->section, s->key, &why);
-    if (!value) {
+    if (why) {
+        /* A bad escape gives both an error and what could be read. */
+        g_strlcpy(l->error->expected, "text in which \\\\ stands for a backslash", sizeof l->error->expected);
         fail(l, KG_SETTINGS_BAD_VALUE, "\"%s\": %s", s->key, why->message);
         g_error_free(why);
+        g_free(value);
         return false;
     }
     bool ok = put(l, s, value);
     g_free(value);
     return ok;
+}
+
+/* GKeyFile keeps what trails a value: an invisible blank must not spoil a number. */
+static char *without_trailing_blanks(const char *text, size_t size)
+{
+    char *copy = g_strndup(text, size);
+    char **lines = g_strsplit(copy, "\n", -1);
+    for (char **line = lines; *line; line++)
+        g_strchomp(*line);
+    g_free(copy);
+    copy = g_strjoinv("\n", lines);
+    g_strfreev(lines);
+    return copy;
 }
 
 bool kg_settings_parse(const char *text, size_t size, const char *path, const struct kg_setting *table,
@@ -339,7 +355,8 @@ bool kg_settings_parse(const char *text, size_t size, const char *path, const st
     GKeyFile *file = g_key_file_new();
     GError *why = NULL;
     bool ok = scan(&l, text, size);
-    if (ok && size > 0 && !g_key_file_load_from_data(file, text, size, G_KEY_FILE_NONE, &why)) {
+    char *clean = ok ? without_trailing_blanks(text, size) : NULL;
+    if (ok && *clean && !g_key_file_load_from_data(file, clean, strlen(clean), G_KEY_FILE_NONE, &why)) {
         error->line = 0;
         ok = fail(&l, KG_SETTINGS_SYNTAX, "%s", why->message);
         g_error_free(why);
@@ -354,6 +371,7 @@ bool kg_settings_parse(const char *text, size_t size, const char *path, const st
         kg_settings_finish(table, count, l.values);
     }
     g_key_file_free(file);
+    g_free(clean);
     g_free(l.seen_line);
     g_free(l.values);
     return ok;
