@@ -227,6 +227,9 @@ void kg_call_slots(struct kg_call *call, const struct kg_message_slot *slots, ui
             struct kg_call_slot *slot = &call->slots[j];
             if (!slot->line || slot->line->role != slots[i].role || slot->line->index != slots[i].index)
                 continue;
+            char role[KG_ROLE_TEXT_BYTES];
+            kg_role_format(slots[i].role, slots[i].index, role);
+            kg_log(KG_LOG_DEBUG, "app", "app.slot", "%s now carries source %u", role, slots[i].source);
             if (slot->source != 0 && slots[i].source == 0 && !is_audio(slot))
                 kg_decode_video_clear(call->params.media->decode_video, slot->place);
             slot->source = slots[i].source;

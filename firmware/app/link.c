@@ -204,11 +204,13 @@ static void connect_control(struct kg_link *link)
 
 /* --- the call ------------------------------------------------------------------------------------------- */
 
+/* No word over the media path: `leave` or the next join says it, and two ways of saying it race. */
 static void end_call(struct kg_link *link)
 {
     if (!link->call)
         return;
-    kg_call_close(link->call);
+    if (!link->welcomed)
+        kg_call_close(link->call);
     kg_call_destroy(link->call);
     link->call = NULL;
 }
