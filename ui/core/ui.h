@@ -59,7 +59,7 @@ void kg_ui_set_language(struct kg_ui *ui, enum kg_ui_language language);
 /* Waits up to timeout_ms (0: not at all) for a touch or kg_ui_wake, unless something is already to be drawn;
  * then handles input and draws if needed. Writes at most max intents, oldest first; returns how many. */
 size_t kg_ui_step(struct kg_ui *ui, int64_t now_us, int timeout_ms, struct kg_intent *intents, size_t max);
-/* Any thread: ends a wait in kg_ui_step. */
+/* Any thread: ends a wait in kg_ui_step. Threads that call it are joined before kg_ui_destroy. */
 void kg_ui_wake(void);
 /* Drawings so far: changes exactly when a step drew. */
 uint64_t kg_ui_draws(const struct kg_ui *ui);
