@@ -10,7 +10,6 @@ enum {
     NEAR_US = 5000,      /* half a tick: near enough to its time to begin */
     JUMP_SAMPLES = 5760, /* a gap over 120 ms is not concealed but left out */
     FADE_US = 100000,    /* concealment lasts so long, then silence */
-    STOP_US = 1000000,   /* nothing for so long: start anew with what comes */
     EXCESS_US = 300000,  /* over the target by more: throw away instead of stretching */
     MAX_CONCEAL = 960,
     STRETCH_ON_US = 8000,  /* begin to stretch at this error, ... */
@@ -209,9 +208,6 @@ static void fill_in(struct kg_audio_jitter *j, uint32_t samples, struct kg_audio
         j->stats.silent_samples += samples;
     } else {
         j->stats.concealed_samples += samples;
-    }
-    if (j->missing_us >= STOP_US) {
-        j->playing = false;
     }
 }
 

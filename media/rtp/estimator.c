@@ -5,20 +5,16 @@
 
 #include "base/attr.h"
 
-#define GROUP_US        5000.0
-#define SMOOTHING       0.9 /* weight of the past in the delay curve */
-#define LEAST_WINDOW_US 10000000
-#define THRESHOLD_START 12500.0 /* µs of growth over the window */
-#define THRESHOLD_LEAST 6000.0
-#define THRESHOLD_MOST  60000.0
-#define THRESHOLD_UP                                                                                         \
-    0.0087 /* part of the difference, a millisecond: slow up, so that a queue is not learnt */
-#define THRESHOLD_DOWN    0.039
+#define GROUP_US          5000.0
+#define SMOOTHING         0.9 /* weight of the past in the delay curve */
+#define LEAST_WINDOW_US   10000000
+#define GROWTH_US         8000.0  /* so much more delay at the end of the window than at its start: a queue */
 #define STANDING_QUEUE_US 60000.0 /* a queue this long is one even if it does not grow */
 #define OVER_GROUPS       3
 #define LOSS_WINDOW_US    300000
 #define LOSS_LEAST        20 /* packets that make a loss figure */
 #define RATE_WINDOW_US    250000
+#define STEADY            0.7
 #define BACK_OFF          0.85
 #define LOSS_RISE         0.02 /* below: rise; above LOSS_FALL: fall; hold between */
 #define LOSS_FALL         0.10
@@ -40,7 +36,6 @@ void kg_estimator_init(struct kg_estimator *e, const struct kg_estimator_params 
 {
     memset(e, 0, sizeof(*e));
     e->params = *params;
-    e->threshold_us = THRESHOLD_START;
     e->state = KG_ESTIMATOR_RISE;
     set_target(e, params->start_bps);
 }
@@ -66,21 +61,6 @@ static double window_growth(const struct kg_estimator *e)
     }
     uint32_t newest = (e->samples - 1) % KG_ESTIMATOR_WINDOW, oldest = e->samples % KG_ESTIMATOR_WINDOW;
     return below > 0 ? above / below * (e->sample_time[newest] - e->sample_time[oldest]) : 0;
-}
-
-/* The threshold follows the size of ordinary swings, so that a noisy line is not taken for a full one. */
-static void adapt_threshold(struct kg_estimator *e, double growth_us, int64_t arrival_us)
-{
-    double size = fabs(growth_us);
-    double elapsed_ms = KG_MIN((double)(arrival_us - e->threshold_time_us) / 1000, 100.0);
-
-    e->threshold_time_us = arrival_us;
-    if (size > e->threshold_us + 15000 || elapsed_ms <= 0) {
-        return; /* an outlier says nothing about ordinary swings */
-    }
-    double k = size < e->threshold_us ? THRESHOLD_DOWN : THRESHOLD_UP;
-    e->threshold_us += k * (size - e->threshold_us) * KG_MIN(elapsed_ms / 10, 1.0);
-    e->threshold_us = KG_MAX(THRESHOLD_LEAST, KG_MIN(e->threshold_us, THRESHOLD_MOST));
 }
 
 /* The delay of the empty line: the least over the last 10 to 20 s. */
@@ -118,16 +98,15 @@ static void add_group(struct kg_estimator *e, int64_t send_us, int64_t arrival_u
         return;
     }
     double growth_us = window_growth(e);
-    bool growing = growth_us > e->threshold_us && growth_us >= e->last_growth_us;
-    bool standing = queue_us > STANDING_QUEUE_US && growth_us > -e->threshold_us / 2;
+    bool growing = growth_us > GROWTH_US && growth_us >= e->last_growth_us;
+    bool standing = queue_us > STANDING_QUEUE_US && growth_us > -GROWTH_US / 2;
     e->over_count = growing || standing ? e->over_count + 1 : 0;
     if (e->over_count >= OVER_GROUPS) {
         e->state = KG_ESTIMATOR_FALL;
     } else if (e->state != KG_ESTIMATOR_FALL) {
         /* while a queue drains, wait until it is gone */
-        e->state = growth_us < -e->threshold_us ? KG_ESTIMATOR_HOLD : KG_ESTIMATOR_RISE;
+        e->state = growth_us < -GROWTH_US ? KG_ESTIMATOR_HOLD : KG_ESTIMATOR_RISE;
     }
-    adapt_threshold(e, growth_us, arrival_us);
     e->last_growth_us = growth_us;
 }
 
@@ -163,7 +142,9 @@ static void take_rate(struct kg_estimator *e, const struct kg_twcc_result *r)
         return;
     }
     double bps = (double)e->rate_bytes * 8e6 / (double)elapsed_us;
-    e->received_bps = e->received_bps > 0 ? (e->received_bps + bps) / 2 : bps;
+    /* A sudden drop is believed at once: the queue it leaves grows by the difference every second. */
+    bool steady = e->received_bps > 0 && bps > STEADY * e->received_bps;
+    e->received_bps = steady ? (e->received_bps + bps) / 2 : bps;
     e->rate_bytes = 0;
     e->rate_since_us = r->arrival_us;
 }

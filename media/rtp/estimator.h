@@ -35,8 +35,6 @@ struct kg_estimator {
     int64_t least_since_us;
     double sample_time[KG_ESTIMATOR_WINDOW], sample_delay[KG_ESTIMATOR_WINDOW]; /* ring */
     uint32_t samples;                                                           /* ever */
-    double threshold_us; /* growth over the window that counts; adapts to the line's own noise */
-    int64_t threshold_time_us;
     double last_growth_us;
     uint32_t over_count; /* groups in a row */
     /* loss and throughput over the last windows */

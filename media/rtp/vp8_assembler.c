@@ -28,10 +28,9 @@ struct kg_vp8_assembler {
     bool gap_final; /* it is waiting for a packet for too long: a keyframe is wanted, though the packet still
                        helps */
     bool blocked;
-    int64_t blocked_at; /* the missing number, and since when it is in the way */
-    int64_t blocked_since_us;
-    uint32_t source;         /* of the last frame given out */
-    uint32_t keyframe_cells; /* cells that start a keyframe */
+    int64_t blocked_since_us; /* since when a missing packet keeps the next frame back */
+    uint32_t source;          /* of the last frame given out */
+    uint32_t keyframe_cells;  /* cells that start a keyframe */
     struct cell cell[WINDOW];
 };
 
@@ -283,9 +282,8 @@ static void note_gap(struct kg_vp8_assembler *a, int64_t missing, int64_t now_us
         a->blocked = false; /* not sent yet, as far as anybody knows */
         return;
     }
-    if (!a->blocked || a->blocked_at != missing) {
+    if (!a->blocked) {
         a->blocked = true;
-        a->blocked_at = missing;
         a->blocked_since_us = now_us;
     } else if (now_us - a->blocked_since_us > a->max_wait_us) {
         a->gap_final = true;

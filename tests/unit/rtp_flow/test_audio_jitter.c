@@ -253,15 +253,20 @@ static void bursts_of_loss_are_bridged(void **state)
     (void)state;
     struct sim *s = sim_new(20000);
     run(s, 5);
+    struct kg_audio_jitter_stats n, before = since(s);
     for (int i = 0; i < 10; i++) {
         s->loss_permille = 1000;
         run(s, 0.1);
         s->loss_permille = 0;
         run(s, 1.9);
     }
+    kg_audio_jitter_stats(s->jitter, &n);
+    uint64_t filled = n.concealed_samples + n.silent_samples + n.fec_samples - before.concealed_samples -
+                      before.silent_samples - before.fec_samples;
+    assert_in_range(filled, 10 * 4800 * 8 / 10, 10 * 4800 * 13 / 10); /* what was lost, and not twice */
     run(s, 5);
     say("bursts", s);
-    struct kg_audio_jitter_stats n = since(s);
+    n = since(s);
     assert_true(n.delay_us < 60000);
     assert_int_equal(n.concealed_samples, 0);
     sim_end(s);
@@ -415,6 +420,13 @@ static void least_delay_for_lip_sync_is_kept(void **state)
     struct kg_audio_jitter_stats n = since(s);
     assert_true(n.delay_us > 105000 && n.delay_us < 135000);
     assert_int_equal(n.concealed_samples + n.silent_samples, 0);
+    s->mute = true; /* a short pause, seen before its time, is no loss either */
+    run(s, 0.06);
+    s->mute = false;
+    run(s, 2);
+    n = since(s);
+    assert_int_equal(n.fec_samples, 0);
+    run(s, 1);
     kg_audio_jitter_set_least(s->jitter, 0);
     run(s, 10);
     n = since(s);

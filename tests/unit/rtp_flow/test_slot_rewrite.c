@@ -148,7 +148,7 @@ static void source_that_comes_back_brings_no_old_packets(void **state)
         assert_true(kg_slot_rewrite_packet(&slot, &f, i * 33000));
     }
     kg_slot_rewrite_switch(&slot, B);
-    f = packet_of(B, 1, 0, 0, 0);
+    f = packet_of(B, 500, 0, 0, 0);
     assert_true(kg_slot_rewrite_packet(&slot, &f, 4000000));
     kg_slot_rewrite_switch(&slot, A);
     f = packet_of(A, 120, 120 * 3000u, 120, 0);
