@@ -2,6 +2,7 @@
 
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
+#include <gst/video/video.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,33 @@ static GstPadProbeReturn number_frame(GstPad *pad, GstPadProbeInfo *info, gpoint
     (void)info;
     struct numbering *n = user;
     g_object_set(n->mark, "pattern-data", (guint64)(n->still ? 7 : n->next++), NULL);
+    return GST_PAD_PROBE_OK;
+}
+
+/* Takes the colour from under the marks: the element sets luma only, and a saturated colour would take a
+ * drawn square's RGB out of range, so that its luma could not be found again. */
+static GstPadProbeReturn bleach_marks(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    (void)user;
+    GstVideoInfo video;
+    GstVideoFrame frame;
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    bool known = caps && gst_video_info_from_caps(&video, caps);
+    if (caps)
+        gst_caps_unref(caps);
+    GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    if (!known || !gst_video_frame_map(&frame, &video, buffer, GST_MAP_READWRITE))
+        return GST_PAD_PROBE_OK;
+    uint32_t width = (uint32_t)GST_VIDEO_FRAME_WIDTH(&frame), side = kg_mark_side(width);
+    for (guint plane = 1; plane <= 2; plane++) {
+        uint8_t *rows = GST_VIDEO_FRAME_PLANE_DATA(&frame, plane);
+        int stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane);
+        int height = GST_VIDEO_FRAME_COMP_HEIGHT(&frame, plane);
+        for (int y = height - (int)side / 2; y < height; y++)
+            memset(rows + (ptrdiff_t)y * stride, 128, kg_mark_width(width) / 2);
+    }
+    gst_video_frame_unmap(&frame);
     return GST_PAD_PROBE_OK;
 }
 
@@ -77,8 +105,11 @@ bool kg_mark_write(const struct kg_mark_clip *clip)
                                   .still = clip->still};
     GstPad *pad = gst_element_get_static_pad(numbering.mark, "sink");
     gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, number_frame, &numbering, NULL);
+    GstPad *out = gst_element_get_static_pad(numbering.mark, "src");
+    gst_pad_add_probe(out, GST_PAD_PROBE_TYPE_BUFFER, bleach_marks, NULL, NULL);
     bool ok = run_to_end(pipeline);
     gst_object_unref(pad);
+    gst_object_unref(out);
     gst_object_unref(numbering.mark);
     gst_object_unref(pipeline);
     return ok;
