@@ -39,7 +39,7 @@ struct kg_twcc_sender {
 void kg_twcc_sender_init(struct kg_twcc_sender *sender);
 /* The number for a packet being sent now; size: UDP payload bytes. Write it with kg_rtp_patch_extension. */
 uint16_t kg_twcc_sender_packet(struct kg_twcc_sender *sender, uint32_t size, int64_t now_us);
-/* feedback: a KG_RTCP_TWCC. Writes at most max results in sending order and returns their number. Packets unknown
- * or reported before are left out, but for a lost one that came after all. */
+/* feedback: a KG_RTCP_TWCC. Writes at most max results in sending order and returns their number. Packets
+ * unknown or reported before are left out, but for a lost one that came after all. */
 size_t kg_twcc_sender_feedback(struct kg_twcc_sender *sender, const struct kg_rtcp *feedback, int64_t now_us,
                                struct kg_twcc_result *results, size_t max);
