@@ -16,7 +16,8 @@
 enum {
     QUEUE_BYTES = 2 << 20,
     MAX_BAD_MESSAGES = 20,
-    BURST_S = 10,            /* the rate limit is an average over this */
+    BURST_S = 10, /* the rate limit is an average over this */
+    LINGER_US = 100000,
     CLOSE_WAIT_US = 1500000, /* for the last words to leave */
 };
 
@@ -67,10 +68,21 @@ static void on_timer(void *user, int64_t now_us)
 {
     struct kg_session *s = user;
     (void)now_us;
-    if (s->closing)
-        abort_session(s);
-    else
+    if (!s->closing) {
         kg_session_close(s, KG_REASON_IDLE, 1000);
+    } else if (s->last_words_sent) {
+        s->finished = true;
+        lws_callback_on_writable(s->wsi);
+    } else {
+        abort_session(s);
+    }
+}
+
+/* A socket closed on unread bytes sends a reset, which takes the last words away from their reader: close
+ * when the peer has been quiet for a moment. */
+static void linger(struct kg_session *s)
+{
+    kg_loop_timer_set(s->control->loop, &s->timer, KG_MIN(kg_clock_now_us() + LINGER_US, s->close_by_us));
 }
 
 void kg_session_close(struct kg_session *s, enum kg_reason reason, uint32_t retry_ms)
@@ -81,7 +93,8 @@ void kg_session_close(struct kg_session *s, enum kg_reason reason, uint32_t retr
         return;
     kg_session_send(s, &message);
     s->closing = true;
-    kg_loop_timer_set(s->control->loop, &s->timer, kg_clock_now_us() + CLOSE_WAIT_US);
+    s->close_by_us = kg_clock_now_us() + CLOSE_WAIT_US;
+    kg_loop_timer_set(s->control->loop, &s->timer, s->close_by_us);
     lws_callback_on_writable(s->wsi);
 }
 
@@ -96,13 +109,16 @@ static int send_some(struct kg_session *s)
         if (sent < 0)
             return -1;
     }
-    if (s->queue.first) {
-        lws_callback_on_writable(s->wsi);
-    } else if (s->closing && !lws_partial_buffered(s->wsi)) {
+    if (s->finished) {
         lws_close_reason(s->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
         return -1;
-    } else if (s->closing) {
+    }
+    bool more = s->queue.first || (s->closing && lws_partial_buffered(s->wsi));
+    if (more) {
         lws_callback_on_writable(s->wsi);
+    } else if (s->closing && !s->last_words_sent) {
+        s->last_words_sent = true;
+        linger(s);
     }
     return 0;
 }
@@ -168,6 +184,8 @@ static bool append(struct kg_session *s, const void *data, size_t size)
 
 static int receive(struct kg_session *s, const void *data, size_t size)
 {
+    if (s->last_words_sent)
+        linger(s);
     if (s->closing || s->aborted)
         return 0;
     if (lws_is_first_fragment(s->wsi)) {

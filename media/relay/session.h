@@ -25,7 +25,10 @@ struct kg_session {
     char software[KG_MAX_NAME_BYTES + 1];
     bool greeted; /* hello came */
     bool closing; /* ends once its queue is sent */
-    bool aborted; /* ends now */
+    bool last_words_sent;
+    bool finished; /* … and heard, as far as can be known: send the close frame */
+    bool aborted;  /* ends now */
+    int64_t close_by_us;
     struct kg_hall_seat *seat;
     struct kg_ws_queue queue;
     uint8_t *incoming;
