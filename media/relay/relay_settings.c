@@ -54,16 +54,18 @@ static bool read_address(const char *text, uint16_t port, struct sockaddr_storag
     return false;
 }
 
-static bool bad_address(const char *path, const char *key, const char *text, struct kg_settings_error *error)
+static bool bad_address(const char *path, const char *key, const char *text, const char *expected,
+                        struct kg_settings_error *error)
 {
-    *error = (struct kg_settings_error){.problem = KG_SETTINGS_BAD_VALUE,
-                                        .section = "listen",
-                                        .expected = "numeric IPv4 or IPv6 addresses, IPv6 without brackets"};
+    *error = (struct kg_settings_error){.problem = KG_SETTINGS_BAD_VALUE, .section = "listen"};
+    snprintf(error->expected, sizeof error->expected, "%s", expected);
     snprintf(error->key, sizeof error->key, "%s", key);
     snprintf(error->message, sizeof error->message,
              "%s: \"%s\" in [listen] cannot hold \"%.80s\"; expected %s", path, key, text, error->expected);
     return false;
 }
+
+static const char numeric[] = "numeric IPv4 or IPv6 addresses, IPv6 without brackets";
 
 static bool resolve(const char *path, struct kg_relay_settings *s, struct kg_settings_error *error)
 {
@@ -71,11 +73,14 @@ static bool resolve(const char *path, struct kg_relay_settings *s, struct kg_set
     s->listen_count = 0;
     for (char **p = s->addresses; *p; p++) {
         if (!read_address(*p, (uint16_t)s->port, &s->listen[s->listen_count++]))
-            return bad_address(path, "addresses", *p, error);
+            return bad_address(path, "addresses", *p, numeric, error);
     }
+    /* The workers have one socket a family. */
+    if (s->listen_count == 2 && s->listen[0].ss_family == s->listen[1].ss_family)
+        return bad_address(path, "addresses", s->addresses[1], "one of each kind, IPv4 and IPv6", error);
     for (char **p = s->advertised; p && *p; p++) {
         if (!read_address(*p, (uint16_t)s->port, &ignored))
-            return bad_address(path, "advertised", *p, error);
+            return bad_address(path, "advertised", *p, numeric, error);
     }
     return true;
 }

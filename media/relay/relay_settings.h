@@ -9,13 +9,13 @@
 #include "base/attr.h"
 #include "base/settings.h"
 
-enum { KG_RELAY_MAX_ADDRESSES = 4 };
+enum { KG_RELAY_MAX_ADDRESSES = 2 };
 
 struct kg_relay_settings {
     /* [relay] */
     char *state; /* folder of keys, store and admin.sock */
     /* [listen] */
-    char **addresses; /* numeric IPv4 or IPv6, without port */
+    char **addresses; /* numeric, without port: one IPv4, one IPv6 or both */
     int64_t port;     /* TCP and UDP; 0: any free one (tests) */
     bool udp;
     char **advertised; /* numeric; NULL: the address the room connected to */

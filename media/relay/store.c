@@ -1,6 +1,7 @@
 #include "relay/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,14 @@ const char *kg_store_status_text(enum kg_store_status status)
 static bool put_aside(const char *path, const char *backup_path, struct kg_problem *problem)
 {
     char aside[4096 + 40], extra[4096 + 8];
-    snprintf(aside, sizeof aside, "%s.corrupt-%lld", path, (long long)time(NULL));
-    if (rename(path, aside) != 0)
+    int taken = -1;
+    for (long long number = (long long)time(NULL); taken != 0; number++) {
+        snprintf(aside, sizeof aside, "%s.corrupt-%lld", path, number);
+        taken = renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE);
+        if (taken != 0 && errno != EEXIST)
+            break;
+    }
+    if (taken != 0)
         return kg_problem_set(problem, "the store %s is damaged and cannot be put aside: %s", path,
                               strerror(errno));
     /* The old write-ahead log belongs to the old file. */
