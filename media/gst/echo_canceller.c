@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "gst/delay_estimator.h"
 #include "gst/device.h"
+#include "gst/echo_filter.h"
 
 #define MODULE "gst"
 
@@ -23,12 +24,13 @@
 #define TAPS        48
 #define ESTIMATE_HZ 8000
 
-/* The canceller models some 128 ms of echo after its far-end signal, and nothing before it. */
-#define LEAD_SAMPLES  (8 * RATE_KHZ)  /* wanted: the echo comes this long after the far-end signal */
-#define MIN_LEAD      (3 * RATE_KHZ)  /* beyond these two the far-end signal is moved at once, */
-#define MAX_LEAD      (40 * RATE_KHZ) /* and the canceller learns anew */
-#define SLACK_SAMPLES RATE_KHZ        /* near enough */
-#define SLIP_BLOCKS   10 /* otherwise by one sample every 100 ms, unnoticed: keeps up with 200 ppm */
+/* The filters model 120 ms of echo after the far-end signal, and nothing before it. */
+#define LEAD_SAMPLES (8 * RATE_KHZ)  /* wanted: the echo comes this long after the far-end signal */
+#define NEAR_LEAD    (4 * RATE_KHZ)  /* beyond these two the far-end signal slips by a sample every 100 ms: */
+#define FAR_LEAD     (30 * RATE_KHZ) /* hardly noticed, and faster than clocks drift (208 ppm) */
+#define MIN_LEAD     (2 * RATE_KHZ)  /* beyond these it is moved at once, and the echo learnt anew */
+#define MAX_LEAD     (45 * RATE_KHZ)
+#define SLIP_BLOCKS  10
 
 #define LINE_SAMPLES 32768 /* a power of two above the longest delay and a block */
 
@@ -54,6 +56,7 @@ struct kg_echo_canceller {
     bool came_out;
     bool cancel;
 
+    struct kg_echo_filter *filter;
     struct kg_delay_estimator *estimator;
     struct decimator near_decimator, far_decimator;
     float taps[TAPS];
@@ -201,7 +204,8 @@ struct kg_echo_canceller *kg_echo_canceller_create(const struct kg_echo_cancelle
     canceller->cancel = params->cancel;
     design_taps(canceller->taps);
     canceller->estimator = kg_delay_estimator_create(ESTIMATE_HZ);
-    if (!canceller->estimator || !open_elements(canceller, params)) {
+    canceller->filter = kg_echo_filter_create();
+    if (!canceller->estimator || !canceller->filter || !open_elements(canceller, params)) {
         kg_echo_canceller_destroy(canceller);
         return NULL;
     }
@@ -215,6 +219,7 @@ void kg_echo_canceller_destroy(struct kg_echo_canceller *canceller)
     close_port(&canceller->near);
     close_port(&canceller->far);
     kg_delay_estimator_destroy(canceller->estimator);
+    kg_echo_filter_destroy(canceller->filter);
     free(canceller);
 }
 
@@ -232,21 +237,21 @@ static void decimate(struct decimator *decimator, const float *taps, const int16
     }
 }
 
-/* Moves the far-end signal towards LEAD_SAMPLES before its echo. */
+/* Keeps the far-end signal about LEAD_SAMPLES before its echo. */
 static void follow(struct kg_echo_canceller *canceller)
 {
     struct kg_delay_estimate estimate = kg_delay_estimator_get(canceller->estimator);
     if (estimate.delay_us < 0)
         return;
-    int64_t echo = (int64_t)estimate.delay_us * RATE_KHZ / 1000;
-    int64_t wanted = KG_MAX(echo - LEAD_SAMPLES, 0), lead = echo - canceller->delay;
+    int64_t echo = (int64_t)estimate.delay_us * RATE_KHZ / 1000, lead = echo - canceller->delay;
+    bool late = lead < NEAR_LEAD && canceller->delay > 0, early = lead > FAR_LEAD;
     canceller->since_slip++;
-    if (estimate.revision != canceller->revision &&
-        (lead > MAX_LEAD || (lead < MIN_LEAD && canceller->delay > 0))) {
+    if (estimate.revision != canceller->revision && (lead > MAX_LEAD || (lead < MIN_LEAD && late))) {
         kg_log(KG_LOG_DEBUG, MODULE, NULL, "echo comes after %d us; aligned anew", estimate.delay_us);
-        canceller->delay = wanted;
-    } else if (canceller->since_slip >= SLIP_BLOCKS && llabs(canceller->delay - wanted) > SLACK_SAMPLES) {
-        canceller->delay += canceller->delay < wanted ? 1 : -1;
+        canceller->delay = KG_MAX(echo - LEAD_SAMPLES, 0);
+        kg_echo_filter_reset(canceller->filter);
+    } else if (canceller->since_slip >= SLIP_BLOCKS && (late || early)) {
+        canceller->delay += early ? 1 : -1;
         canceller->since_slip = 0;
     }
     canceller->revision = estimate.revision;
@@ -283,12 +288,15 @@ static bool push(struct kg_echo_canceller *canceller, struct port *port, const i
 bool kg_echo_canceller_process(struct kg_echo_canceller *canceller, const int16_t *near, const int16_t *far,
                                int16_t *out)
 {
-    int16_t aligned[BLOCK] = {0}, result[BLOCK];
-    if (canceller->cancel)
+    int16_t aligned[BLOCK] = {0}, cleaned[BLOCK], result[BLOCK];
+    memcpy(cleaned, near, BLOCK_BYTES);
+    if (canceller->cancel) {
         align(canceller, near, far, aligned);
+        kg_echo_filter_process(canceller->filter, near, aligned, cleaned);
+    }
     canceller->out = result;
     canceller->came_out = false;
-    bool pushed = push(canceller, &canceller->far, aligned) && push(canceller, &canceller->near, near) &&
+    bool pushed = push(canceller, &canceller->far, aligned) && push(canceller, &canceller->near, cleaned) &&
                   canceller->came_out;
     canceller->out = NULL;
     canceller->blocks++;
