@@ -58,8 +58,7 @@ static void add_text(struct kg_text *t, const char *name, const char *value)
     kg_text_finish(&line);
 }
 
-/* A parameter value cannot hold a quote or a control character (RFC 5545 §3.2): they become an apostrophe and
- * a space. */
+/* A parameter value cannot hold a quote or a line end: RFC 6868 writes them with a caret. */
 static void add_organizer(struct kg_text *t, const char *name)
 {
     if (!name || !name[0])
@@ -67,10 +66,14 @@ static void add_organizer(struct kg_text *t, const char *name)
     struct kg_text line = kg_text_init(KG_AGENDA_MAX_LINE_BYTES);
     kg_text_add(&line, "ORGANIZER;CN=\"");
     for (const char *c = name; *c; c++) {
-        char plain = *c == '"' ? '\'' : *c;
-        if ((unsigned char)plain < 0x20 || plain == 0x7f)
-            plain = ' ';
-        kg_text_add_bytes(&line, &plain, 1);
+        if (*c == '"')
+            kg_text_add(&line, "^'");
+        else if (*c == '^')
+            kg_text_add(&line, "^^");
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            kg_text_add(&line, " ");
+        else
+            kg_text_add_bytes(&line, c, 1);
     }
     kg_text_add(&line, "\":mailto:organizer@kaigi.invalid");
     add_line(t, &line);

@@ -282,11 +282,12 @@ bool kg_sdp_media_parse(struct kg_sdp_parse *p, const GstSDPMedia *media, size_t
     p->attribute = -1;
     const char *type = gst_sdp_media_get_media(media);
     const char *proto = gst_sdp_media_get_proto(media);
-    if (!type || !proto || gst_sdp_media_formats_len(media) == 0)
+    const char *format = gst_sdp_media_formats_len(media) > 0 ? gst_sdp_media_get_format(media, 0) : NULL;
+    if (!type || !type[0] || !proto || !proto[0] || !format || !format[0])
         return kg_sdp_refuse(p, "m= needs a type, a port, a protocol and a format");
     if (!kg_word_copy(kg_word_of(type), out->type, sizeof(out->type)) ||
         !kg_word_copy(kg_word_of(proto), out->proto, sizeof(out->proto)) ||
-        !kg_word_copy(kg_word_of(gst_sdp_media_get_format(media, 0)), out->format, sizeof(out->format)))
+        !kg_word_copy(kg_word_of(format), out->format, sizeof(out->format)))
         return kg_sdp_refuse(p, "m= has a word longer than 40 characters");
     if (gst_sdp_media_get_port(media) > UINT16_MAX)
         return kg_sdp_refuse(p, "m= has a bad port");

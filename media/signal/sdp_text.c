@@ -15,8 +15,8 @@ bool kg_word_next(const char **at, struct kg_word *out)
 {
     if (!*at)
         return false;
-    const char *start = *at + strspn(*at, " \t");
-    size_t size = strcspn(start, " \t");
+    const char *start = *at + strspn(*at, " ");
+    size_t size = strcspn(start, " ");
     *at = start + size;
     *out = (struct kg_word){start, size};
     return size > 0;
@@ -127,8 +127,9 @@ bool kg_sdp_text_check(const char *text, size_t size, struct kg_sdp_error *error
             return refuse(error, line.number, "more than 12000 lines");
         if (line.size > KG_SDP_MAX_LINE_BYTES)
             return refuse(error, line.number, "the line is longer than 4096 bytes");
-        if (memchr(line.at, '\r', line.size))
-            return refuse(error, line.number, "a carriage return inside the line");
+        for (size_t i = 0; i < line.size; i++)
+            if ((unsigned char)line.at[i] < 0x20 || line.at[i] == 0x7f)
+                return refuse(error, line.number, "a control character in the line");
         if (line.size == 0 && pos >= size)
             break; /* one empty line at the end is common */
         if (line.size < 2 || line.at[0] < 'a' || line.at[0] > 'z' || line.at[1] != '=')

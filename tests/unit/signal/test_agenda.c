@@ -280,7 +280,7 @@ static void what_is_written_reads_the_same(void **state)
         {.uid = "1@x",
          .title = "a\\b;c,d\"e:f",
          .description = "一\n二\n\nEND:VEVENT",
-         .organizer = "課長, 総務; 係",
+         .organizer = "課長, \"総務\"; ^n係",
          .location = "",
          .start_us = today_us,
          .end_us = today_us + HOUR,

@@ -275,7 +275,7 @@ static void bad_offers_and_roles(void **state)
     } edits[] = {
         {"a=setup:actpass", "a=setup:passive", "passive"},
         {"a=group:BUNDLE", "a=ice-lite\r\na=group:BUNDLE", "ice-lite"},
-        {"m=audio", "m=audi\x01", "mid"},
+        {"m=audio", "m=audi\x01", "control character"},
         {"v=0", "v=9", "line 1"},
     };
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {

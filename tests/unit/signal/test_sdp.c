@@ -125,6 +125,8 @@ static void refuses_with_line_and_reason(void **state)
         {"a=fingerprint:sha-256 F0:", "a=fingerprint:sha-256 ", true, "32 bytes"},
         {"a=fingerprint:sha-256", "a=fingerprint:sha-384", false, "sha-256 is missing"},
         {"a=setup:actpass", "a=setup:holdconn", true, "a=setup"},
+        {"t=0 0", "t=0\t0", true, "control character"},
+        {"t=0 0", "t=0\r0", true, "control character"},
         {"a=mid:a\r\n", "a=mid:v\r\n", false, "two m= lines"},
         {"a=mid:a\r\n", "", false, "without a=mid"},
         {"a=mid:a\r\n", "a=mid:a b\r\n", true, "a=mid"},
@@ -142,6 +144,7 @@ static void refuses_with_line_and_reason(void **state)
         {"a=ssrc:1001", "a=ssrc:4294967296", true, "a=ssrc"},
         {"a=ssrc:1001", "a=ssrc:2002", false, "used twice"},
         {"FID 2001 2002", "FID 2001", true, "FID"},
+        {AUDIO_M, "m=audio 9 UDP/TLS/RTP/SAVPF\r\n", true, "needs a type"},
         {AUDIO_M, "m=audio 70000 UDP/TLS/RTP/SAVPF 111 0\r\n", true, "m="},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

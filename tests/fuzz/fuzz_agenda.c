@@ -1,0 +1,34 @@
+/* Calendars: what is read must be writable, and be read again without a remark as the same meetings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "signal/agenda.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const int64_t from_us = (int64_t)1072915200 * 1000000, to_us = (int64_t)1830297600 * 1000000;
+    struct kg_agenda *a = kg_agenda_parse((const char *)data, size, from_us, to_us);
+    must(a && (a->report_count || a->meeting_count || size));
+    char *text = kg_agenda_format(a->meetings, a->meeting_count, NULL);
+    must(text != NULL);
+    struct kg_agenda *b = kg_agenda_parse(text, strlen(text), from_us, to_us);
+    must(b && b->meeting_count == a->meeting_count);
+    for (size_t i = 0; i < a->meeting_count; i++) {
+        const struct kg_meeting *x = &a->meetings[i], *y = &b->meetings[i];
+        must(strcmp(x->uid, y->uid) == 0 && strcmp(x->title, y->title) == 0 &&
+             strcmp(x->description, y->description) == 0 && strcmp(x->organizer, y->organizer) == 0);
+        must(x->start_us == y->start_us && x->end_us == y->end_us && x->room_count == y->room_count);
+    }
+    free(text);
+    kg_agenda_destroy(b);
+    kg_agenda_destroy(a);
+    return 0;
+}
