@@ -207,11 +207,12 @@ static void rise(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
     if (e->ceiling_bps > 0 && e->target_bps > 1.5 * e->ceiling_bps) {
         e->ceiling_bps = 0; /* the line has become better */
     }
-    bool near = e->ceiling_bps > 0 && e->target_bps > 0.9 * e->ceiling_bps;
-    if (near) {
+    double ceiling = e->ceiling_bps;
+    if (ceiling > 0 && e->target_bps > 0.9 * ceiling) {
         next = e->target_bps + PACKET_BITS / response_s * elapsed_s;
     } else {
-        next = e->target_bps * pow(e->has_fallen ? 1.12 : 1.4, elapsed_s);
+        bool far = ceiling == 0 || e->target_bps < 0.5 * ceiling;
+        next = e->target_bps * pow(far ? 1.4 : 1.12, elapsed_s);
     }
     /* What was never sent proves nothing. */
     if (e->received_bps > 0 && next > 1.5 * e->received_bps + 10000) {
@@ -228,7 +229,7 @@ void kg_estimator_results(struct kg_estimator *e, const struct kg_twcc_result *r
         e->loss_since_us = now_us;
         e->raised_us = now_us;
     }
-    e->feedback_us = now_us;
+    e->unanswered = false;
     for (size_t i = 0; i < count; i++) {
         if (results[i].lost) {
             e->window_lost++;
@@ -250,18 +251,20 @@ void kg_estimator_results(struct kg_estimator *e, const struct kg_twcc_result *r
     }
 }
 
+void kg_estimator_sent(struct kg_estimator *e, int64_t now_us)
+{
+    if (!e->unanswered) {
+        e->unanswered = true;
+        e->unanswered_us = now_us;
+    }
+}
+
 void kg_estimator_tick(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
 {
-    if (!e->has_feedback) {
-        e->has_feedback = true;
-        e->feedback_us = now_us;
-        e->loss_since_us = now_us;
-        e->raised_us = now_us;
-        return;
-    }
     int64_t silent_us = SILENCE_US + 3 * rtt_us;
     bool waited = !e->has_fallen || now_us - e->fell_us >= SILENCE_US / 2;
-    if (now_us - e->feedback_us > silent_us && waited) {
+
+    if (e->unanswered && now_us - e->unanswered_us > silent_us && waited) {
         set_target(e, e->target_bps * 0.7);
         note_fall(e, now_us);
     }
@@ -272,7 +275,7 @@ void kg_estimator_report(struct kg_estimator *e, uint8_t fraction_lost, int64_t 
     bool first = !e->has_feedback;
 
     e->has_feedback = true;
-    e->feedback_us = now_us;
+    e->unanswered = false;
     e->loss = (e->loss + fraction_lost / 256.0) / 2;
     if (first) {
         e->raised_us = now_us;

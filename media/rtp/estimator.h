@@ -45,8 +45,9 @@ struct kg_estimator {
     bool has_rate_since;
     uint64_t rate_bytes;
     double received_bps; /* 0: unknown */
-    int64_t raised_us, fell_us, feedback_us;
-    bool has_feedback, has_fallen;
+    int64_t raised_us, fell_us;
+    int64_t unanswered_us; /* when the first packet was sent that no feedback came after */
+    bool has_feedback, has_fallen, unanswered;
 };
 
 void kg_estimator_init(struct kg_estimator *estimator, const struct kg_estimator_params *params);
@@ -55,7 +56,9 @@ void kg_estimator_set_max(struct kg_estimator *estimator, uint32_t max_bps);
 /* Results of one feedback (kg_twcc_sender_feedback). rtt_us: 0 when unknown. */
 void kg_estimator_results(struct kg_estimator *estimator, const struct kg_twcc_result *results, size_t count,
                           int64_t rtt_us, int64_t now_us);
-/* Call every 100 ms or so while sending: without feedback for long the limit falls. */
+/* A packet left. What is sent and never answered makes the limit fall; who sends nothing keeps it. */
+void kg_estimator_sent(struct kg_estimator *estimator, int64_t now_us);
+/* Call every 100 ms or so: without feedback for more than a second of sending the limit falls. */
 void kg_estimator_tick(struct kg_estimator *estimator, int64_t rtt_us, int64_t now_us);
 /* A peer without transport-wide feedback: fraction_lost of its report block (RFC 3550 §6.4.1). */
 void kg_estimator_report(struct kg_estimator *estimator, uint8_t fraction_lost, int64_t now_us);

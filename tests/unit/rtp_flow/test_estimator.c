@@ -71,6 +71,7 @@ static void transmit(struct world *w, const struct kg_packet *packet)
     struct line *l = &w->line;
     uint16_t number = kg_twcc_sender_packet(&w->sender, packet->size, w->now_us);
     int64_t queue_us = KG_MAX(l->free_us - w->now_us, INT64_C(0));
+    kg_estimator_sent(&w->estimator, w->now_us);
     w->sent++;
     if (l->cut || queue_us > l->queue_limit_us || next_random(&w->seed) % 1000 < l->loss_permille) {
         w->lost++;
@@ -285,8 +286,22 @@ static void dead_line_falls_to_the_least_and_comes_back(void **state)
     assert_int_equal(kg_estimator_target_bps(&w->estimator), 100000);
     w->line.cut = false;
     w->line.free_us = 0;
-    run(w, 25);
+    run(w, 10);
     assert_true(kg_estimator_target_bps(&w->estimator) > 1000000);
+    end_world(w);
+}
+
+static void who_is_muted_keeps_the_limit(void **state)
+{
+    (void)state;
+    struct world *w = world_with(5e6, 2000000);
+    run(w, 10);
+    int64_t end_us = w->now_us + 60000000;
+    for (; w->now_us < end_us; w->now_us += 100000) {
+        feed_back(w);
+        kg_estimator_tick(&w->estimator, 40000, w->now_us);
+    }
+    assert_int_equal(kg_estimator_target_bps(&w->estimator), 2000000);
     end_world(w);
 }
 
@@ -362,6 +377,7 @@ int main(void)
         cmocka_unit_test(random_loss_alone_is_no_full_line),
         cmocka_unit_test(jitter_is_not_taken_for_a_queue),
         cmocka_unit_test(dead_line_falls_to_the_least_and_comes_back),
+        cmocka_unit_test(who_is_muted_keeps_the_limit),
         cmocka_unit_test(queue_that_creeps_up_is_seen_too),
         cmocka_unit_test(unused_rate_is_not_believed),
         cmocka_unit_test(sound_is_taken_off_first),
