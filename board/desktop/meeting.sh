@@ -59,7 +59,7 @@ explain() {
 
 # ask_ctl ARGUMENT...: kaigi-ctl on this relay; its words only when it fails.
 ask_ctl() {
-    "$ctl" --state "$state/relay" "$@" >"$state/ctl.out" 2>&1 || {
+    "$ctl" "$@" --state "$state/relay" >"$state/ctl.out" 2>&1 || {
         cat "$state/ctl.out" >&2
         fail "kaigi-ctl $1 $2 failed"
     }
@@ -158,7 +158,7 @@ meet() {
         "$measure" usage "${room_pid[$name]}" "$state/$name/after.json" || explain "$name" "$name is gone"
     done
     "$measure" usage "$relay_pid" "$state/relay-after.json" || explain relay "the relay is gone"
-    "$ctl" --state "$state/relay" status --json >"$state/status.json" || fail "the relay gave no status"
+    "$ctl" status --state "$state/relay" --json >"$state/status.json" || fail "the relay gave no status"
     sleep 1
     "$measure" screenshot "$state/room-a/tap" "$to/meeting.png" || fail "no picture of the meeting"
     "$measure" touch "$state/room-a/tap" meeting.leave 5000 >/dev/null || explain room-a "「退出」 could not be touched"

@@ -24,7 +24,7 @@ async def serve(reader, writer):
     given = [line.split(":", 1)[1].strip() for line in lines[1:] if line.lower().startswith("proxy-authorization:")]
     if method != "CONNECT":
         writer.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
-    elif given != [f"Basic {CREDENTIALS}"]:
+    elif [(scheme.lower(), rest) for scheme, _, rest in (g.partition(" ") for g in given)] != [("basic", CREDENTIALS)]:
         writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"office\"\r\n"
                      b"Content-Length: 0\r\n\r\n")
     else:
