@@ -20,6 +20,8 @@
 #define LOSS_FALL         0.10
 #define SILENCE_US        1000000
 #define MAX_RISE_STEP_US  1000000
+#define PROBE_BPS         300000.0 /* tried whatever was sent before: room for a first small picture */
+#define UNUSED            0.7      /* less of the limit sent: the line was not put to the test */
 #define PACKET_BITS       9600.0
 
 struct kg_estimator_params kg_estimator_params_default(void)
@@ -134,6 +136,7 @@ static void take_rate(struct kg_estimator *e, const struct kg_twcc_result *r)
     if (!e->has_rate_since) {
         e->has_rate_since = true;
         e->rate_since_us = r->arrival_us;
+        e->rate_sent_us = r->send_us;
         return; /* the bytes of the first packet came before the window */
     }
     e->rate_bytes += r->size;
@@ -145,8 +148,11 @@ static void take_rate(struct kg_estimator *e, const struct kg_twcc_result *r)
     /* A sudden drop is believed at once: the queue it leaves grows by the difference every second. */
     bool steady = e->received_bps > 0 && bps > STEADY * e->received_bps;
     e->received_bps = steady ? (e->received_bps + bps) / 2 : bps;
+    int64_t sent_in_us = r->send_us - e->rate_sent_us;
+    e->sent_bps = sent_in_us > 0 ? (double)e->rate_bytes * 8e6 / (double)sent_in_us : e->target_bps;
     e->rate_bytes = 0;
     e->rate_since_us = r->arrival_us;
+    e->rate_sent_us = r->send_us;
 }
 
 static void take_loss(struct kg_estimator *e, int64_t now_us)
@@ -182,8 +188,11 @@ static void fall_for_delay(struct kg_estimator *e, int64_t rtt_us, int64_t now_u
     if (!may_fall(e, rtt_us, now_us)) {
         return;
     }
-    double got = e->received_bps > 0 ? KG_MIN(e->received_bps, e->target_bps) : e->target_bps;
-    e->ceiling_bps = got;
+    double got = e->target_bps;
+    if (e->received_bps > 0 && e->sent_bps > UNUSED * e->target_bps) {
+        got = KG_MIN(e->received_bps, e->target_bps);
+        e->ceiling_bps = got;
+    }
     set_target(e, BACK_OFF * got);
     note_fall(e, now_us);
 }
@@ -215,8 +224,9 @@ static void rise(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
         next = e->target_bps * pow(far ? 1.4 : 1.12, elapsed_s);
     }
     /* What was never sent proves nothing. */
-    if (e->received_bps > 0 && next > 1.5 * e->received_bps + 10000) {
-        next = KG_MAX(e->target_bps, 1.5 * e->received_bps + 10000);
+    double proven = KG_MAX(1.5 * e->received_bps + 10000, PROBE_BPS);
+    if (e->received_bps > 0 && next > proven) {
+        next = KG_MAX(e->target_bps, proven);
     }
     set_target(e, next);
 }

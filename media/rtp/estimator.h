@@ -42,9 +42,11 @@ struct kg_estimator {
     uint32_t window_received, window_lost;
     double loss;           /* 0..1, smoothed */
     int64_t rate_since_us; /* receiver's clock */
+    int64_t rate_sent_us;  /* ours: when that packet left */
     bool has_rate_since;
     uint64_t rate_bytes;
     double received_bps; /* 0: unknown */
+    double sent_bps;     /* at which the same packets left */
     int64_t raised_us, fell_us;
     int64_t unanswered_us; /* when the first packet was sent that no feedback came after */
     bool has_feedback, has_fallen, unanswered;

@@ -35,6 +35,8 @@ struct world {
     struct line line;
     int64_t now_us;
     uint32_t seed;
+    uint32_t audio_bps, least_video_bps;
+    bool camera_off;
     /* measured since the last reset */
     double target_sum, queue_sum_us;
     int64_t queue_most_us;
@@ -57,6 +59,8 @@ static struct world *world_with(double capacity_bps, uint32_t max_bps)
     w->line.queue_limit_us = 300000;
     w->line.noise_us = 1000;
     w->seed = 11;
+    w->audio_bps = AUDIO_BPS;
+    w->least_video_bps = 50000;
     return w;
 }
 
@@ -141,10 +145,10 @@ static void run(struct world *w, int64_t seconds)
     for (; w->now_us < end_us; w->now_us += 1000) {
         int64_t ms = w->now_us / 1000;
         if (ms % 20 == 0) {
-            make_packets(w, AUDIO_BPS / 8 / 50, KG_PACER_AUDIO);
+            make_packets(w, w->audio_bps / 8 / 50, KG_PACER_AUDIO);
         }
-        if (ms % 33 == 0) {
-            uint32_t bps = kg_estimator_video_bps(&w->estimator, AUDIO_BPS, 50000);
+        if (ms % 33 == 0 && !w->camera_off) {
+            uint32_t bps = kg_estimator_video_bps(&w->estimator, w->audio_bps, w->least_video_bps);
             uint32_t size = bps / 8 / 30;
             make_packets(w, size * (80 + next_random(&w->seed) % 40) / 100, KG_PACER_VIDEO);
         }
@@ -291,6 +295,33 @@ static void dead_line_falls_to_the_least_and_comes_back(void **state)
     end_world(w);
 }
 
+static void sound_alone_neither_proves_nor_disproves_the_line(void **state)
+{
+    (void)state;
+    struct world *w = world_with(5e6, 2000000);
+    w->audio_bps = 50000;
+    w->least_video_bps = 80000; /* more than the least limit leaves beside the sound */
+    run(w, 10);
+    w->line.cut = true;
+    run(w, 8);
+    assert_int_equal(kg_estimator_target_bps(&w->estimator), 100000);
+    w->line.cut = false;
+    w->line.free_us = 0;
+    run(w, 15);
+    assert_true(kg_estimator_target_bps(&w->estimator) > 1000000);
+
+    w->camera_off = true;
+    run(w, 10);
+    w->line.noise_us = 150000; /* swings that pass for a queue */
+    reset_measures(w);
+    run(w, 1);
+    w->line.noise_us = 1000;
+    run(w, 1);
+    say("sound alone", w);
+    assert_true(w->target_least > 500000);
+    end_world(w);
+}
+
 static void who_is_muted_keeps_the_limit(void **state)
 {
     (void)state;
@@ -377,6 +408,7 @@ int main(void)
         cmocka_unit_test(random_loss_alone_is_no_full_line),
         cmocka_unit_test(jitter_is_not_taken_for_a_queue),
         cmocka_unit_test(dead_line_falls_to_the_least_and_comes_back),
+        cmocka_unit_test(sound_alone_neither_proves_nor_disproves_the_line),
         cmocka_unit_test(who_is_muted_keeps_the_limit),
         cmocka_unit_test(queue_that_creeps_up_is_seen_too),
         cmocka_unit_test(unused_rate_is_not_believed),
