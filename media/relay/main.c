@@ -1,11 +1,13 @@
 /* kaigi-relay: reads the settings, opens everything in order, waits for signals, closes in reverse order. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -51,6 +53,7 @@ struct relay {
     atomic_uint connections;
     unsigned workers;
     uint16_t port;
+    int lock;
 };
 
 static bool fail(const char *text)
@@ -156,6 +159,22 @@ static bool check_state(const char *state)
     return fail(problem.text);
 }
 
+/* Two relays on one folder would undo each other's seats. The lock goes with the process. */
+static bool lock_state(struct relay *r)
+{
+    char path[4096], text[4200];
+    snprintf(path, sizeof path, "%s/relay.lock", r->settings.state);
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (r->lock >= 0 && flock(r->lock, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (r->lock >= 0 && errno == EWOULDBLOCK)
+        snprintf(text, sizeof text, "another kaigi-relay is using the state folder %s; stop it first",
+                 r->settings.state);
+    else
+        snprintf(text, sizeof text, "cannot lock %s: %s", path, strerror(errno));
+    return fail(text);
+}
+
 static bool open_store(struct relay *r)
 {
     char path[4096];
@@ -215,7 +234,7 @@ static bool open_relay(struct relay *r)
 {
     r->workers = r->settings.workers ? (unsigned)r->settings.workers : count_cores();
     /* The store last of what can be refused: nothing is touched by a relay that cannot run. */
-    if (!check_state(r->settings.state) || !make_queues(r))
+    if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
         return false;
     r->identity = kg_identity_create();
     return r->identity && open_ports(r) && open_store(r) && open_services(r);
@@ -243,6 +262,8 @@ static void close_relay(struct relay *r)
     }
     kg_queue_destroy(r->worker_events);
     kg_queue_destroy(r->store_results);
+    if (r->lock >= 0)
+        close(r->lock);
 }
 
 static void announce(const struct relay *r)
@@ -367,7 +388,7 @@ int main(int argc, char **argv)
     char *settings = NULL, *state = NULL;
     if (!read_options(&argc, &argv, &settings, &state))
         return 2;
-    static struct relay relay;
+    static struct relay relay = {.lock = -1};
     relay.settings_path = settings;
     /* Blocked before any thread starts: only sigtimedwait takes them. */
     sigset_t signals;

@@ -154,6 +154,9 @@ struct kg_store *kg_store_open(const char *path, struct kg_queue *results, struc
     store->db = open_or_restore(path, store->backup_path, snapshot, problem);
     if (!store->db)
         goto free_store;
+    /* After a restoration, or a first start: the next damage shall find a copy too. */
+    if (access(store->backup_path, F_OK) != 0)
+        kg_store_db_backup(store->db, store->backup_path);
     if (!kg_thread_start(&store->thread, "store", run_store, store)) {
         kg_problem_set(problem, "cannot start the store's thread");
         goto close_db;

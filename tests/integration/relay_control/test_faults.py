@@ -1,0 +1,178 @@
+"""What goes wrong around the relay: settings, files, ports, the store. Each is named with its remedy and survived."""
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import unittest
+from unittest import mock
+
+from harness import LINES, RELAY, Relay, event, offer, run
+
+
+class Start(unittest.TestCase):
+    """Starts that must fail, and say why."""
+
+    def refuse(self, relay, *words):
+        code, log = relay.start(expect_failure=True)
+        self.assertEqual(code, 1, log)
+        for word in words:
+            self.assertIn(word, log)
+        self.assertEqual(log.count(" error "), 1, log)
+
+    def test_files_and_ports(self):
+        relay = Relay()
+        key = relay.state / "relay.key"
+        good = key.read_text()
+        key.write_text((relay.state / "ca.key").read_text())
+        self.refuse(relay, "is not the private key of", "ca server")
+        key.write_text("x")
+        self.refuse(relay, "is not the private key of")
+        key.unlink()
+        self.refuse(relay, "cannot read", "ca init")
+        key.write_text(good)
+        (relay.state / "ca.key").chmod(0o644)
+        self.refuse(relay, "chmod 600")
+        (relay.state / "ca.key").chmod(0o600)
+        relay.state.rename(relay.folder / "away")
+        self.refuse(relay, "cannot use the state folder", "ca init")
+        (relay.folder / "away").rename(relay.state)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            relay.port = taken.getsockname()[1]
+            self.refuse(relay, "Address already in use", "[listen] port")
+        relay.port = None
+        relay.listen = "192.0.2.77"
+        self.refuse(relay, "no such address")
+        relay.listen = "127.0.0.1"
+        with relay:
+            done = run(RELAY, "--state", relay.state, "--config", relay.configure("[listen]\naddresses=127.0.0.1\nport=0\n"),
+                       check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("another kaigi-relay is using the state folder", done.stderr)
+            self.assertTrue(relay.ask("status")["ok"], "the first is untouched")
+
+    def test_settings(self):
+        relay = Relay()
+        relay.settings = "[media]\nworkerz=2\n"
+        self.refuse(relay, "relay.conf:7: unknown key \"workerz\" in [media]; did you mean \"workers\"?")
+        done = run(RELAY, "--config", "/nonexistent.conf", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot read the settings", done.stderr)
+        self.assertEqual(run(RELAY, "--bogus", check=False).returncode, 2)
+        self.assertIn("kaigi-relay", run(RELAY, "--version").stdout)
+        relay.settings = ""
+        with relay:
+            pass
+
+
+class Running(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+
+    async def test_a_locked_store_refuses_changes_and_keeps_meetings(self):
+        with Relay() as relay:
+            relay.import_agenda(event("now", "ab"))
+            async with relay.client("a") as a, relay.client("b") as b:
+                await a.join("now", offer(), LINES)
+                with contextlib.closing(sqlite3.connect(relay.state / "kaigi.db", isolation_level=None)) as thief:
+                    thief.execute("BEGIN IMMEDIATE")
+                    done = await asyncio.to_thread(relay.import_agenda, event("more", "ab"), check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("nothing was changed", done.stderr)
+                    self.assertIn("another program holds the store", done.stderr)
+                    await b.join("now", offer(), LINES)
+                    await a.wait(lambda c: len(c.participants) == 2)
+                    self.assertNotIn("UID:more", a.agenda)
+                    self.assertFalse(relay.ask("status")["store"]["ok"])
+                    # A revocation holds though it cannot be written down.
+                    done = await asyncio.to_thread(relay.ctl, "room", "revoke", "b", check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("only until the next restart", done.stderr)
+                    await b.wait(lambda c: c.left)
+                    thief.execute("ROLLBACK")
+                await asyncio.to_thread(relay.import_agenda, event("more", "ab"))
+                await a.wait(lambda c: "UID:more" in c.agenda)
+                self.assertTrue(relay.ask("status")["store"]["ok"])
+                self.assertIn("[store.failed]", relay.log())
+                self.assertIn("[store.recovered]", relay.log())
+
+    async def test_a_corrupt_store_ends_no_meeting_and_a_restart_restores_it(self):
+        with Relay() as relay:
+            relay.import_agenda(event("now", "ab"))
+            async with relay.client("a") as a, relay.client("b") as b:
+                await a.join("now", offer(), LINES)
+                database = relay.state / "kaigi.db"
+                for path in [database, *relay.state.glob("kaigi.db-wal")]:
+                    with open(path, "r+b") as file:
+                        file.write(b"this is no database any more..." * (path.stat().st_size // 31))
+                await b.join("now", offer(), LINES)
+                await a.wait(lambda c: len(c.participants) == 2)
+                await a.leave()
+            relay.stop()
+            relay.start()
+            self.assertIn("[store.restored]", relay.log())
+            async with relay.client("a") as a:
+                self.assertIn("UID:now", a.agenda)
+            self.assertEqual(len(list(relay.state.glob("kaigi.db.corrupt-*"))), 1)
+
+    async def test_reload_refuses_bad_settings_and_goes_on(self):
+        with Relay() as relay, mock.patch.dict(os.environ):
+            relay.configure("[relay]\nstat=x\n")
+            relay.process.send_signal(1)
+            for _ in range(200):
+                if "[relay.reloaded]" in relay.log():
+                    break
+                await asyncio.sleep(0.02)
+            self.assertIn("keeping the settings as they were", relay.log())
+            self.assertIn('did you mean "state"', relay.log())
+            async with relay.client("a"):
+                pass
+
+    async def test_systemd_is_told(self):
+        relay = Relay()
+        path = relay.folder / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(path))
+            notify.settimeout(10)
+            # A proxy in the environment is none of the relay's business.
+            environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "300000", "http_proxy": "http://127.0.0.1:1",
+                           "https_proxy": "http://127.0.0.1:1"}
+
+            def until(word):
+                while word not in (text := notify.recv(4096).decode()):
+                    pass
+                return text
+
+            with mock.patch.dict(os.environ, environment):
+                relay.__enter__()
+            until("READY=1")
+            until("WATCHDOG=1")
+            relay.process.send_signal(1)
+            self.assertIn("MONOTONIC_USEC=", until("RELOADING=1"))
+            until("READY=1")
+            async with relay.client("a"):
+                pass
+            relay.process.terminate()
+            until("STOPPING=1")
+            relay.__exit__(None)
+
+    def test_the_admin_socket_survives_nonsense(self):
+        with Relay() as relay:
+            for line in (b"\n", b"{\n", b"[1]\n", b'{"command":7}\n', b'{"command":"room-add","id":7,"csr":[]}\n',
+                         b'{"command":"agenda-import","calendar":"\xff"}\n', b"\x00" * 100 + b"\n", b""):
+                with socket.socket(socket.AF_UNIX) as door:
+                    door.connect(str(relay.state / "admin.sock"))
+                    door.sendall(line)
+                    door.shutdown(socket.SHUT_WR)
+                    answer = door.makefile("rb").readline()
+                    if line:
+                        self.assertFalse(json.loads(answer)["ok"], line)
+            self.assertTrue(relay.ask("status")["ok"])
+            self.assertEqual((relay.state / "admin.sock").stat().st_mode & 0o777, 0o600)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
