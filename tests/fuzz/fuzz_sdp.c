@@ -26,8 +26,8 @@ static struct kg_answer_params params(void)
     for (unsigned i = 0; i < KG_AUDIO_SLOTS; i++)
         p.audio[i].ssrc = next++;
     for (unsigned i = 0; i < KG_VIDEO_SLOTS; i++)
-        p.video[i] = (struct kg_slot_ssrc){next++, next++};
-    p.presentation[0] = (struct kg_slot_ssrc){next++, next++};
+        p.video[i] = (struct kg_slot_ssrc){next + 2 * i, next + 2 * i + 1};
+    p.presentation[0] = (struct kg_slot_ssrc){next + 100, next + 101};
     return p;
 }
 
