@@ -168,17 +168,34 @@ static void replay_after(struct kg_slot *slot, uint16_t sequence, int64_t now_us
     }
 }
 
+/* Numbers a slot was not shown would lead it astray: say which are left out. */
+static void leave_out(struct kg_source *source, const struct kg_rtp_packet *packet)
+{
+    struct kg_slot *slot;
+    LIST_FOREACH(slot, &source->feeds, feeds_link)
+    kg_slot_skip(slot, packet);
+}
+
+static void restart(struct kg_source *source)
+{
+    struct kg_slot *slot, *next;
+    for (slot = LIST_FIRST(&source->feeds); slot; slot = next) {
+        next = LIST_NEXT(slot, feeds_link);
+        kg_slot_restart(slot);
+    }
+}
+
 static void forward_video(struct kg_source *source, const struct kg_rtp_packet *packet, int64_t now_us)
 {
     struct kg_vp8_descriptor vp8;
     struct kg_slot *slot;
     if (packet->payload_size == 0) { /* padding: a sender's probe */
-        LIST_FOREACH(slot, &source->feeds, feeds_link)
-        kg_slot_skip(slot, packet);
+        leave_out(source, packet);
         return;
     }
     if (!kg_vp8_parse(packet->payload, packet->payload_size, &vp8)) {
         source->party->forward->dropped++;
+        leave_out(source, packet);
         return;
     }
     LIST_FOREACH(slot, &source->feeds, feeds_link)
@@ -204,14 +221,13 @@ static void forward_audio(struct kg_source *source, const struct kg_rtp_packet *
     bool known = extension && kg_audio_level_read(extension, &level);
     apply_speakers(forward,
                    kg_speakers_hear(&forward->speakers, &source->speaker, known ? level.level : -1, now_us));
+    if (packet->payload_size == 0) {
+        leave_out(source, packet);
+        return;
+    }
     struct kg_slot *slot;
     LIST_FOREACH(slot, &source->feeds, feeds_link)
-    {
-        if (packet->payload_size == 0)
-            kg_slot_skip(slot, packet);
-        else
-            send_to(slot, packet, NULL, now_us);
-    }
+    send_to(slot, packet, NULL, now_us);
 }
 
 /* Keeps a copy for retransmission: the transport's bytes last only as long as its call. */
@@ -282,7 +298,10 @@ void kg_forward_rtp(struct kg_party *party, uint8_t *data, size_t size, int64_t 
         if (size == 0 || !kg_rtp_parse(data, size, &packet)) /* a padding probe */
             return;
     }
-    if (!kg_source_receive(source, &packet, size, rtx, now_us) || source->muted)
+    enum kg_source_verdict verdict = kg_source_receive(source, &packet, size, rtx, now_us);
+    if (verdict == KG_SOURCE_RESTARTED)
+        restart(source);
+    if (verdict == KG_SOURCE_OLD || source->muted)
         return;
     if (!source->active)
         activate(source);

@@ -212,7 +212,7 @@ static void tick_sources(struct kg_party *party, int64_t now_us)
         struct kg_source *source = &party->source[kind];
         if (!source->active)
             continue;
-        if (now_us - source->heard_us > KG_SOURCE_SILENT_US) {
+        if (kg_source_is_silent(source, now_us)) {
             kg_forward_stop_source(source, now_us);
             continue;
         }

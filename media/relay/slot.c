@@ -83,6 +83,19 @@ void kg_slot_detach(struct kg_slot *slot, const struct kg_source *source)
         leave_current(slot);
 }
 
+void kg_slot_restart(struct kg_slot *slot)
+{
+    struct kg_source *source = slot->current;
+    if (kg_source_is_video(source)) {
+        leave_current(slot);
+        if (!slot->next)
+            kg_slot_assign(slot, source);
+        return;
+    }
+    kg_slot_rewrite_clear(&slot->rewrite);
+    kg_slot_rewrite_switch(&slot->rewrite, source->id);
+}
+
 void kg_slot_take_over(struct kg_slot *slot)
 {
     struct kg_source *source = slot->next;

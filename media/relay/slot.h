@@ -30,11 +30,13 @@ struct kg_slot {
 void kg_slot_init(struct kg_slot *slot, struct kg_party *party, unsigned number,
                   const struct kg_wire_line *line);
 /* What the slot should carry. Audio and NULL at once; video when the source's keyframe comes (requested), the
- * old one staying until then if it still sends. These three set the party's slots_changed when `current`
+ * old one staying until then if it still sends. These set the party's slots_changed when `current`
  * changes. */
 void kg_slot_assign(struct kg_slot *slot, struct kg_source *source);
 /* The source is gone or silenced: nothing more of it, at once. */
 void kg_slot_detach(struct kg_slot *slot, const struct kg_source *source);
+/* `current`'s numbers start anew: sound goes on with new ones, a picture waits for its keyframe. */
+void kg_slot_restart(struct kg_slot *slot);
 /* A keyframe of `next` begins: it becomes `current`. */
 void kg_slot_take_over(struct kg_slot *slot);
 

@@ -43,30 +43,75 @@ void kg_source_bind(struct kg_source *source, uint32_t ssrc)
 {
     source->ssrc = ssrc;
     source->heard_us = 0;
+    source->unwrap = (struct kg_unwrapper){0};
+    memset(source->seen, 0, sizeof(source->seen));
     kg_receive_stats_init(&source->stats, ssrc, clock_rate(source));
     struct kg_nack_params params = kg_nack_params_default();
     kg_nack_init(&source->nack, &params);
     kg_time_map_init(&source->time_map, clock_rate(source));
 }
 
-bool kg_source_receive(struct kg_source *source, const struct kg_rtp_packet *packet, size_t size,
-                       bool recovered, int64_t now_us)
+static uint64_t *seen_word(struct kg_source *source, int64_t number, uint64_t *bit)
+{
+    uint64_t at = (uint64_t)number % KG_SOURCE_SEEN_NUMBERS;
+    *bit = 1ull << at % 64;
+    return &source->seen[at / 64];
+}
+
+/* SRTP drops repeats of one stream, but an original may follow its own retransmission, and a retransmission
+ * may claim any number. */
+static enum kg_source_verdict judge(struct kg_source *source, uint16_t sequence, bool recovered)
+{
+    struct kg_unwrapper peek = source->unwrap;
+    int64_t number = kg_unwrap16(&peek, sequence);
+    bool first = !source->unwrap.started, jump = number - source->newest >= KG_SOURCE_SEEN_NUMBERS;
+    uint64_t bit;
+    if (!first && (source->newest - number >= KG_SOURCE_MAX_LATE || (jump && recovered)))
+        return KG_SOURCE_OLD;
+    if (first || jump) {
+        memset(source->seen, 0, sizeof(source->seen));
+        source->newest = number;
+    }
+    while (source->newest < number) {
+        uint64_t *word = seen_word(source, ++source->newest, &bit);
+        *word &= ~bit;
+    }
+    source->unwrap.started = true;
+    source->unwrap.last = source->newest;
+    uint64_t *word = seen_word(source, number, &bit);
+    bool known = *word & bit;
+    *word |= bit;
+    if (known)
+        return KG_SOURCE_OLD;
+    return !first && jump ? KG_SOURCE_RESTARTED : KG_SOURCE_NEW;
+}
+
+enum kg_source_verdict kg_source_receive(struct kg_source *source, const struct kg_rtp_packet *packet,
+                                         size_t size, bool recovered, int64_t now_us)
 {
     const struct kg_rtp_header *h = &packet->header;
     if (!recovered)
         (void)kg_receive_stats_packet(&source->stats, h->sequence, h->timestamp, (uint32_t)size, now_us);
-    if (source->cache) {
-        /* SRTP drops repeats of one stream, but an original may follow its own retransmission */
-        if (kg_sent_cache_find(source->cache, h->sequence, now_us))
-            return false;
+    enum kg_source_verdict verdict = judge(source, h->sequence, recovered);
+    if (verdict == KG_SOURCE_RESTARTED)
+        kg_source_forget(source, now_us);
+    if (verdict == KG_SOURCE_OLD)
+        return verdict;
+    if (source->cache)
         kg_nack_receive(&source->nack, h->sequence, now_us);
-    }
-    if (source->heard_us == 0 || kg_timestamp_newer(h->timestamp, source->last_timestamp)) {
+    if (source->heard_us == 0 || verdict == KG_SOURCE_RESTARTED ||
+        kg_timestamp_newer(h->timestamp, source->last_timestamp)) {
         source->last_timestamp = h->timestamp;
         source->last_arrival_us = now_us;
     }
     source->heard_us = now_us;
-    return true;
+    return verdict;
+}
+
+bool kg_source_is_silent(const struct kg_source *source, int64_t now_us)
+{
+    int64_t allowed_us = source->kind == KG_SOURCE_PRESENTATION ? KG_SOURCE_STILL_US : KG_SOURCE_SILENT_US;
+    return now_us - source->heard_us > allowed_us;
 }
 
 void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us)
@@ -77,6 +122,8 @@ void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *rep
 
 void kg_source_forget(struct kg_source *source, int64_t now_us)
 {
+    struct kg_nack_params params = kg_nack_params_default();
+    kg_nack_init(&source->nack, &params);
     if (source->cache)
         kg_sent_cache_trim(source->cache, now_us + 2 * (int64_t)KG_SENT_CACHE_MAX_AGE_US);
 }

@@ -16,9 +16,21 @@
 #include "rtp/sent_cache.h"
 #include "rtp/time_map.h"
 
-#define KG_SOURCE_SILENT_US       2000000 /* no packet for so long: it has stopped */
+#define KG_SOURCE_SILENT_US       2000000 /* no packet for so long: it has stopped; */
+#define KG_SOURCE_STILL_US        5000000 /* a presentation: a still page may send a frame a second or less */
 #define KG_SOURCE_PLI_US          500000  /* between keyframe requests ... */
 #define KG_SOURCE_PLI_NEWCOMER_US 100000  /* ... unless somebody new waits for the first picture */
+
+enum {
+    KG_SOURCE_SEEN_NUMBERS = 1024, /* packets by which numbers may jump, some 4 s of video */
+    KG_SOURCE_MAX_LATE = 1000      /* and by which one may be late; slot_rewrite.h follows both */
+};
+enum kg_source_verdict {
+    KG_SOURCE_OLD, /* came before, or is too old to tell: never forward it, for its number in a slot may have
+                    * been used for other bytes (RFC 7714 §8.1) */
+    KG_SOURCE_NEW,
+    KG_SOURCE_RESTARTED /* new, and far from all before: its slots must begin with it anew */
+};
 
 struct kg_party;
 struct kg_slot;
@@ -29,7 +41,7 @@ struct kg_source {
     struct kg_party *party;
     const struct kg_wire_line *line; /* in the party's wire; NULL: not negotiated */
     bool muted;
-    bool active;             /* packets have come within KG_SOURCE_SILENT_US, and it is not muted */
+    bool active;             /* packets have come lately, and it is not muted */
     uint32_t ssrc, rtx_ssrc; /* 0: not learnt yet */
 
     struct kg_receive_stats stats;
@@ -37,6 +49,9 @@ struct kg_source {
     struct kg_sent_cache *cache; /* video; NULL for microphones */
     struct kg_time_map time_map;
     struct kg_speaker speaker; /* microphone */
+    struct kg_unwrapper unwrap;
+    int64_t newest;                             /* highest sequence number, unwrapped */
+    uint64_t seen[KG_SOURCE_SEEN_NUMBERS / 64]; /* which of the last numbers came, by number */
     int64_t heard_us;
     uint32_t last_timestamp; /* the newest packet's, and when it came: a clock until the first report */
     int64_t last_arrival_us;
@@ -61,11 +76,13 @@ static inline bool kg_source_is_video(const struct kg_source *source)
 
 /* The stream has this SSRC from now on: what was known of another is forgotten. */
 void kg_source_bind(struct kg_source *source, uint32_t ssrc);
-/* Notes a packet's arrival. recovered: it came by RTX. false: known already, do not forward it. */
-KG_MUST_CHECK bool kg_source_receive(struct kg_source *source, const struct kg_rtp_packet *packet,
-                                     size_t size, bool recovered, int64_t now_us);
+/* Notes a packet's arrival. recovered: it came by RTX. */
+KG_MUST_CHECK enum kg_source_verdict kg_source_receive(struct kg_source *source,
+                                                       const struct kg_rtp_packet *packet, size_t size,
+                                                       bool recovered, int64_t now_us);
+bool kg_source_is_silent(const struct kg_source *source, int64_t now_us);
 void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us);
-/* Lets go of every cached packet: nothing said before a mute is sent after it. */
+/* Lets go of every cached packet and every gap: nothing said before a mute is sent after it. */
 void kg_source_forget(struct kg_source *source, int64_t now_us);
 
 /* Relay time of a timestamp of this source. Exact once its party has sent a report, else by arrival. */

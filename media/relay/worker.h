@@ -131,7 +131,8 @@ enum kg_worker_event_kind {
     KG_WORKER_EVENT_CLOSED,   /* the worker has forgotten the party */
     KG_WORKER_EVENT_SLOTS,    /* what each slot of the party carries now */
     KG_WORKER_EVENT_SPEAKING, /* the meeting's loudest source changed; 0: silence */
-    KG_WORKER_EVENT_SOURCE,   /* a source began (first packet, unmuted) or ended (2 s silent) */
+    KG_WORKER_EVENT_SOURCE,   /* a source began (first packet, unmuted) or ended (2 s silent, a presentation 5
+                                 s) */
     KG_WORKER_EVENT_STATS,
     KG_WORKER_EVENT_PARTY_STATS,
 };
