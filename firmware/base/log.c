@@ -11,8 +11,9 @@
 
 enum { LINE_MAX_BYTES = 2048 };
 
-static enum kg_log_level max_level_seen = KG_LOG_INFO;
-static enum kg_log_format format_seen = KG_LOG_TEXT;
+/* Atomic: a reload changes them while threads write. */
+static _Atomic enum kg_log_level max_level_seen = KG_LOG_INFO;
+static _Atomic enum kg_log_format format_seen = KG_LOG_TEXT;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format)

@@ -10,7 +10,7 @@
 enum kg_log_level { KG_LOG_ERROR, KG_LOG_WARN, KG_LOG_INFO, KG_LOG_DEBUG };
 enum kg_log_format { KG_LOG_TEXT, KG_LOG_JSON };
 
-/* Call once before threads start; the default is INFO, TEXT. */
+/* Before threads start, and again whenever settings are reloaded; the default is INFO, TEXT. */
 void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format);
 /* false when name is none of error, warn, info, debug. */
 KG_MUST_CHECK bool kg_log_level_parse(const char *name, enum kg_log_level *level);

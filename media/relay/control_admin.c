@@ -341,7 +341,9 @@ void kg_control_store_result(struct kg_control *c, const struct kg_store_result 
             apply_room(c, w->room);
         if (w->agenda)
             apply_agenda(c, w->meetings, w->meeting_count);
-        kg_control_reply(w->replies, json_incref(w->reply));
+        /* Moved, not shared: JSON values count their references without regard to threads. */
+        kg_control_reply(w->replies, w->reply);
+        w->reply = NULL;
     }
     free_waiting(w);
 }
