@@ -117,6 +117,32 @@ static void a_keyframes_late_first_packet_brings_the_rest(void **state)
     meeting_end(&m);
 }
 
+/* A sender that restarts its numbering (a program that was changed under its keys) keeps its slot. */
+static void a_jump_of_numbers_starts_anew_at_a_keyframe(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 2);
+    struct fake_party *a = &m.parties[0], *b = &m.parties[1];
+    uint32_t video = slot_ssrc(1, KG_SLOT_VIDEO_0), audio = slot_ssrc(1, KG_SLOT_AUDIO_0);
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    say(&m, a, 20);
+    uint16_t before = last_rtp(b, video)->packet.header.sequence,
+             spoken = last_rtp(b, audio)->packet.header.sequence;
+    a->sequence[KG_SOURCE_CAMERA] += 5000;
+    a->sequence[KG_SOURCE_MICROPHONE] += 5000;
+    picture(&m, a, KG_SOURCE_CAMERA, false);
+    say(&m, a, 20);
+    assert_int_equal(last_rtp(b, video)->packet.header.sequence, before); /* not without a keyframe */
+    assert_int_equal(last_rtp(b, audio)->packet.header.sequence, (uint16_t)(spoken + 1));
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    assert_int_equal(last_rtp(b, video)->packet.header.sequence, (uint16_t)(before + 1));
+    size_t count = b->rtp_count;
+    recover(&m, a, KG_SOURCE_CAMERA, (uint16_t)(a->sequence[KG_SOURCE_CAMERA] - 5001), true, true);
+    assert_int_equal(b->rtp_count, count); /* what was before does not return */
+    meeting_end(&m);
+}
+
 static void feedback_and_reports_come(void **state)
 {
     (void)state;
@@ -206,6 +232,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_before_a_switch_is_resent_after_it),
         cmocka_unit_test(the_relay_asks_the_sender),
         cmocka_unit_test(a_keyframes_late_first_packet_brings_the_rest),
+        cmocka_unit_test(a_jump_of_numbers_starts_anew_at_a_keyframe),
         cmocka_unit_test(feedback_and_reports_come),
         cmocka_unit_test(no_nack_nor_rtx_over_the_tunnel),
         cmocka_unit_test(rough_lines_reuse_no_number),

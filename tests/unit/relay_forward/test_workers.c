@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "net/transport.h"
 #include "net/udp.h"
-#include "relay/worker.h"
+#include "relay/worker_internal.h"
 #include "rtp/rtp.h"
 #include "unit/cmocka_all.h"
 
@@ -102,8 +102,21 @@ static void make_lines(struct kg_wire *wire)
     wire->line_count = 2;
 }
 
-static void join(struct hall *h, uint64_t meeting, unsigned worker, bool by_tunnel)
+static struct sockaddr_storage loopback(int family, uint16_t port)
 {
+    struct sockaddr_storage s = {.ss_family = (sa_family_t)family};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    memcpy(&s, family == AF_INET6 ? (void *)&v6 : (void *)&v4, family == AF_INET6 ? sizeof(v6) : sizeof(v4));
+    return s;
+}
+
+/* family: AF_INET, AF_INET6, or AF_UNSPEC for the tunnel. */
+static void join(struct hall *h, uint64_t meeting, unsigned worker, int family)
+{
+    bool by_tunnel = family == AF_UNSPEC;
     struct client *c = &h->clients[h->count++];
     c->party = h->count;
     c->meeting = meeting;
@@ -131,12 +144,9 @@ static void join(struct hall *h, uint64_t meeting, unsigned worker, bool by_tunn
                                          .ops = &client_ops,
                                          .user = c};
     memcpy(params.remote_fingerprint, kg_identity_fingerprint(h->identity), KG_FINGERPRINT_BYTES);
-    struct sockaddr_in relay = {.sin_family = AF_INET, .sin_port = htons(kg_worker_pool_port(h->pool))};
-    relay.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!by_tunnel) {
-        struct kg_udp_params udp = {.peer = (struct sockaddr *)&relay};
-        struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        memcpy(&udp.bind, &any, sizeof(any));
+        struct sockaddr_storage relay = loopback(family, kg_worker_pool_port(h->pool));
+        struct kg_udp_params udp = {.bind = loopback(family, 0), .peer = (struct sockaddr *)&relay};
         c->udp = kg_udp_open(&udp);
         assert_non_null(c->udp);
         params.remotes[params.remote_count++] = kg_path_udp((struct sockaddr *)&relay);
@@ -263,6 +273,16 @@ static bool all_heard(const struct hall *h)
     return true;
 }
 
+static bool ipv6_is_here(void)
+{
+    struct sockaddr_storage any = loopback(AF_INET6, 0);
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+    bool here = fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof(struct sockaddr_in6)) == 0;
+    if (fd >= 0)
+        close(fd);
+    return here;
+}
+
 static void open_hall(struct hall *h)
 {
     memset(h, 0, sizeof(*h));
@@ -270,11 +290,10 @@ static void open_hall(struct hall *h)
     h->events = kg_queue_create(256, sizeof(struct kg_worker_event));
     h->tunnel = kg_queue_create(64, sizeof(struct kg_tunnel_datagram));
     assert_true(h->identity && h->events && h->tunnel);
-    struct sockaddr_storage listen = {.ss_family = AF_INET};
-    ((struct sockaddr_in *)&listen)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_storage listen[2] = {loopback(AF_INET, 0), loopback(AF_INET6, 0)};
     struct kg_worker_params params = {.workers = WORKERS,
-                                      .listen = &listen,
-                                      .listen_count = 1,
+                                      .listen = listen,
+                                      .listen_count = ipv6_is_here() ? 2 : 1,
                                       .identity = h->identity,
                                       .events = h->events,
                                       .tunnel_out = &h->tunnel,
@@ -324,7 +343,7 @@ static void misdirected_datagrams_reach_their_worker(void **state)
     static struct hall h;
     open_hall(&h);
     for (unsigned i = 0; i < CLIENTS; i++)
-        join(&h, 1 + i / 2, i / 2 % WORKERS, false);
+        join(&h, 1 + i / 2, i / 2 % WORKERS, AF_INET);
     meet(&h);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const struct client *other = &h.clients[i ^ 1u];
@@ -348,11 +367,24 @@ static void a_tunnel_meets_udp(void **state)
     (void)state;
     static struct hall h;
     open_hall(&h);
-    join(&h, 1, 1, false);
-    join(&h, 1, 1, true);
+    join(&h, 1, 1, AF_INET);
+    join(&h, 1, 1, AF_UNSPEC);
     meet(&h);
     assert_int_equal(h.clients[0].told_path, KG_WORKER_PATH_UDP);
     assert_int_equal(h.clients[1].told_path, KG_WORKER_PATH_TUNNEL);
+    close_hall(&h);
+}
+
+static void ipv4_meets_ipv6_on_one_port(void **state)
+{
+    (void)state;
+    static struct hall h;
+    if (!ipv6_is_here())
+        skip();
+    open_hall(&h);
+    join(&h, 1, 1, AF_INET);
+    join(&h, 1, 1, AF_INET6);
+    meet(&h);
     close_hall(&h);
 }
 
@@ -362,8 +394,8 @@ static void a_removed_party_is_told_of_and_forgotten(void **state)
     static struct hall h;
     open_hall(&h);
     unsigned worker = kg_worker_pool_assign(h.pool);
-    join(&h, 1, worker, false);
-    join(&h, 1, worker, false);
+    join(&h, 1, worker, AF_INET);
+    join(&h, 1, worker, AF_INET);
     assert_int_not_equal(kg_worker_pool_assign(h.pool), worker);
     meet(&h);
     assert_true(kg_worker_party_remove(h.pool, worker, 1));
@@ -378,13 +410,40 @@ static void a_removed_party_is_told_of_and_forgotten(void **state)
     close_hall(&h);
 }
 
+static void a_full_tunnel_leaves_out_pictures_first(void **state)
+{
+    (void)state;
+    enum { CAPACITY = 16 };
+    struct kg_worker_pool *pool = calloc(1, sizeof(*pool) + sizeof(pool->worker[0]));
+    struct kg_queue *queue = kg_queue_create(CAPACITY, sizeof(struct kg_tunnel_datagram));
+    assert_true(pool && queue);
+    pool->params.tunnel_out = &queue;
+    pool->params.tunnel_capacity = CAPACITY;
+    pool->params.tunnel_threads = 1;
+    struct kg_worker *worker = &pool->worker[0];
+    worker->pool = pool;
+    struct kg_path path = kg_path_tunnel(kg_tunnel_id(0, 1)), nowhere = kg_path_tunnel(kg_tunnel_id(5, 1));
+    unsigned pictures = 0, voices = 0;
+    while (kg_worker_send(worker, &path, "x", 1, 34, true))
+        pictures++;
+    while (kg_worker_send(worker, &path, "x", 1, 46, false))
+        voices++;
+    assert_int_equal(pictures, CAPACITY / 4 * 3);
+    assert_int_equal(voices, CAPACITY - pictures);
+    assert_false(kg_worker_send(worker, &nowhere, "x", 1, 46, false));
+    assert_int_equal(worker->totals.packets_out, CAPACITY);
+    assert_int_equal(worker->totals.dropped, 3);
+    kg_queue_destroy(queue);
+    free(pool);
+}
+
 static void mute_reaches_the_worker(void **state)
 {
     (void)state;
     static struct hall h;
     open_hall(&h);
-    join(&h, 1, 0, false);
-    join(&h, 1, 0, false);
+    join(&h, 1, 0, AF_INET);
+    join(&h, 1, 0, AF_INET);
     meet(&h);
     assert_true(kg_worker_mute(h.pool, 0, 1, KG_SOURCE_MICROPHONE, true));
     int64_t end_us = kg_clock_now_us() + DEADLINE_US;
@@ -406,6 +465,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(misdirected_datagrams_reach_their_worker),
         cmocka_unit_test(a_tunnel_meets_udp),
+        cmocka_unit_test(ipv4_meets_ipv6_on_one_port),
+        cmocka_unit_test(a_full_tunnel_leaves_out_pictures_first),
         cmocka_unit_test(a_removed_party_is_told_of_and_forgotten),
         cmocka_unit_test(mute_reaches_the_worker),
     };
