@@ -173,7 +173,9 @@ static void leave_out(struct kg_source *source, const struct kg_rtp_packet *pack
 {
     struct kg_slot *slot;
     LIST_FOREACH(slot, &source->feeds, feeds_link)
-    kg_slot_skip(slot, packet);
+    {
+        kg_slot_skip(slot, packet);
+    }
 }
 
 static void restart(struct kg_source *source)
@@ -199,7 +201,9 @@ static void forward_video(struct kg_source *source, const struct kg_rtp_packet *
         return;
     }
     LIST_FOREACH(slot, &source->feeds, feeds_link)
-    send_to(slot, packet, &vp8, now_us);
+    {
+        send_to(slot, packet, &vp8, now_us);
+    }
     if (!vp8.start || vp8.partition != 0 ||
         !kg_vp8_is_keyframe(packet->payload + vp8.size, packet->payload_size - vp8.size))
         return;
@@ -227,7 +231,9 @@ static void forward_audio(struct kg_source *source, const struct kg_rtp_packet *
     }
     struct kg_slot *slot;
     LIST_FOREACH(slot, &source->feeds, feeds_link)
-    send_to(slot, packet, NULL, now_us);
+    {
+        send_to(slot, packet, NULL, now_us);
+    }
 }
 
 /* Keeps a copy for retransmission: the transport's bytes last only as long as its call. */

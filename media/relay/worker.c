@@ -214,6 +214,11 @@ static void handle_stats(struct kg_worker *worker, uint64_t request)
     struct kg_seat *seat;
     struct kg_worker_event event = {.kind = KG_WORKER_EVENT_STATS,
                                     .stats = {.request = request, .totals = worker->totals}};
+    struct kg_room *room;
+    LIST_FOREACH(room, &worker->rooms, link)
+    {
+        event.stats.totals.dropped += room->forward.dropped;
+    }
     LIST_FOREACH(seat, &worker->seats, link)
     {
         event.stats.totals.rtx_out += seat->party.stats.rtx_out;
@@ -266,7 +271,9 @@ static void tick(struct kg_worker *worker)
             kg_transport_tick(seat->transport, worker->now_us);
     }
     LIST_FOREACH(room, &worker->rooms, link)
-    kg_forward_tick(&room->forward, worker->now_us, kg_clock_wall_us());
+    {
+        kg_forward_tick(&room->forward, worker->now_us, kg_clock_wall_us());
+    }
     worker->next_tick_us = worker->now_us + KG_FORWARD_TICK_US;
 }
 
