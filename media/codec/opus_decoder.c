@@ -37,7 +37,7 @@ void kg_opus_decoder_destroy(struct kg_opus_decoder *decoder)
 size_t kg_opus_packet_samples(const void *packet, size_t size)
 {
     /* RFC 6716 §3.2: no packet with more than 48 frames of 1275 bytes is valid. */
-    if (size == 0 || size > 48 * KG_OPUS_MAX_PACKET)
+    if (size == 0 || size > (size_t)48 * KG_OPUS_MAX_PACKET)
         return 0;
     int samples = opus_packet_get_nb_samples(packet, (opus_int32)size, KG_OPUS_RATE_HZ);
     return samples > 0 ? (size_t)samples : 0;

@@ -13,7 +13,7 @@
 #define MIN_RATIO 0.85F
 #define MAX_RATIO 1.15F
 /* libsonic looks at two of the longest pitch periods (65 Hz) before it changes anything. */
-#define MAX_WAITING (2 * RATE_HZ / 65)
+#define MAX_WAITING (2.0F * RATE_HZ / 65)
 
 struct kg_stretch {
     sonicStream sonic;

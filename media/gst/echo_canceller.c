@@ -17,7 +17,7 @@
 
 #define BLOCK       480
 #define BLOCK_BYTES (BLOCK * sizeof(int16_t))
-#define RATE_KHZ    48
+#define RATE_KHZ    INT64_C(48)
 
 /* The estimator hears every sixth sample of a low-passed signal. */
 #define DECIMATION  6

@@ -9,7 +9,7 @@
 #include "codec/opus_encoder.h"
 #include "unit/codec/voice.h"
 
-#define FRAME  KG_OPUS_FRAME_SAMPLES
+#define FRAME  ((size_t)KG_OPUS_FRAME_SAMPLES)
 #define FRAMES 100
 
 static int16_t speech[FRAMES * FRAME];

@@ -10,7 +10,7 @@
 #include "unit/codec/voice.h"
 
 #define SECONDS 6
-#define SAMPLES (SECONDS * 48000)
+#define SAMPLES ((size_t)SECONDS * 48000)
 
 static int16_t in[SAMPLES], out[SAMPLES * 2];
 
@@ -40,7 +40,7 @@ static size_t stretch_all(float ratio)
     kg_stretch_set_ratio(stretch, ratio);
     for (size_t at = 0; at + 480 <= SAMPLES; at += 480) {
         assert_true(kg_stretch_push(stretch, in + at, 480));
-        assert_true(kg_stretch_held(stretch) <= 480 * 2 + 1500 + 2000);
+        assert_true(kg_stretch_held(stretch) <= 4460);
         while (kg_stretch_available(stretch) >= 480)
             got += kg_stretch_pull(stretch, out + got, 480);
     }
@@ -80,7 +80,7 @@ static void back_to_one_gives_all_back(void **state)
     kg_stretch_set_ratio(stretch, 1.1F);
     for (size_t at = 0; at < 48000; at += 480) {
         assert_true(kg_stretch_push(stretch, in + at, 480));
-        kg_stretch_pull(stretch, out, 480 * 2);
+        kg_stretch_pull(stretch, out, 960);
     }
     assert_true(kg_stretch_held(stretch) > kg_stretch_available(stretch)); /* something waits unseen */
     kg_stretch_set_ratio(stretch, 1);

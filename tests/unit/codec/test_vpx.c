@@ -194,7 +194,7 @@ static void damaged_frames_never_harm(void **state)
         if (!encoded.data || encoded.size > sizeof copy)
             continue;
         memcpy(copy, encoded.data, encoded.size);
-        size_t size = i % 3 ? encoded.size : 1 + i * 7 % encoded.size;
+        size_t size = i % 3 ? encoded.size : 1 + (size_t)i * 7 % encoded.size;
         for (uint32_t k = 0; k < i % 7; k++)
             copy[(i * 131 + k * 977) % size] ^= (uint8_t)(1 + i + k);
         if (kg_vpx_decoder_decode(decoder, copy, size, &out) == KG_VPX_PICTURE) {

@@ -30,7 +30,7 @@ void room_echo(int16_t *near, const int16_t *far, size_t samples, double delay_s
     for (size_t n = 0; n < samples; n++)
         direct[n] = at(far, samples, (double)n * (1 + drift_ppm * 1e-6) - delay_samples);
     for (size_t k = 0; k < TAIL; k++) {
-        gap[k] = k * k * 2880 / (TAIL * TAIL) + k;
+        gap[k] = k * k * 2880 / ((size_t)TAIL * TAIL) + k;
         gain[k] = (k % 2 ? -1 : 1) * exp(-3.5 * (double)gap[k] / 2880) / (k ? 3 : 1);
     }
     for (size_t n = 0; n < samples; n++) {

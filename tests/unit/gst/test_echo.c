@@ -11,7 +11,7 @@
 #include "unit/gst/room.h"
 
 #define SECONDS 8
-#define SAMPLES (SECONDS * 48000)
+#define SAMPLES ((size_t)SECONDS * 48000)
 
 static int16_t far_end[SAMPLES], near_end[SAMPLES], voice[SAMPLES], out[SAMPLES];
 
