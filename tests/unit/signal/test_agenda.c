@@ -201,7 +201,7 @@ static void repeating(void **state)
     (void)state;
     struct kg_agenda *a = parse_window(
         HEAD EVENT(
-            "DTSTART;TZID=Asia/Tokyo:20261102T090000\r\nDURATION:PT1H\r\nSUMMARY:週次\r\n"
+            "DTSTART;TZID=Asia/Tokyo:20261102T090000\r\nDURATION:PT1H\r\nSUMMARY:週次\r\nSEQUENCE:2\r\n"
             "RRULE:FREQ=WEEKLY;BYDAY=MO;UNTIL=20261221T000000Z\r\n"
             "EXDATE;TZID=Asia/Tokyo:20261130T090000,20261207T090000\r\n") "BEGIN:VEVENT\r\nUID:"
                                                                           "e\r\nRECURRENCE-ID;TZID=Asia/"

@@ -317,6 +317,12 @@ static void bad_answers(void **state)
             fail_msg("%s: %s", table[i].from, error.text);
         free(bad);
     }
+    /* What the answer leaves out is not negotiated, though it was offered. */
+    char *less = replaced(answer, "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n", "");
+    assert_true(kg_wire_from_answer(offer, lines, KG_OFFER_LINES, less, &terminal_wire, &error));
+    assert_int_equal(terminal_wire.lines[0].extension[KG_EXT_AUDIO_LEVEL], 0);
+    assert_int_equal(terminal_wire.lines[0].extension[KG_EXT_MID], 4);
+    free(less);
     *strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=") = '\0'; /* only the microphone is left */
     assert_false(kg_wire_from_answer(offer, lines, KG_OFFER_LINES, answer, &terminal_wire, &error));
     free(answer);

@@ -18,6 +18,7 @@ static const char base[] =
     "a=fingerprint:sha-1 00:11\r\na=fingerprint:sha-256 " PRINT "\r\na=setup:actpass\r\na=mid:a\r\n"
     "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host generation 0\r\n"
     "a=candidate:2 1 udp 2130706430 0b1e.local 5001 typ host\r\n"
+    "a=candidate:1 2 udp 2130706430 192.0.2.1 5001 typ host\r\n"
     "a=candidate:3 1 tcp 1518280447 2001:db8::1 9 typ host tcptype active\r\n"
     "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
     "a=extmap:4/recvonly urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:9 urn:example:other\r\n"
@@ -51,7 +52,7 @@ static void reads_every_field(void **state)
     assert_int_equal(sdp.fingerprint[31], 0x1f);
     assert_int_equal(sdp.setup, KG_SDP_ACTPASS);
     assert_false(sdp.ice_lite);
-    assert_int_equal(sdp.candidate_count, 2); /* the .local name is skipped */
+    assert_int_equal(sdp.candidate_count, 2); /* the .local name and RTCP's are skipped */
     assert_int_equal(sdp.candidates[0].priority, 2130706431);
     assert_int_equal(ntohs(((struct sockaddr_in *)&sdp.candidates[0].address)->sin_port), 5000);
     assert_true(sdp.candidates[1].tcp);
