@@ -57,7 +57,8 @@ struct kg_audio_jitter {
 
 struct kg_audio_jitter_params kg_audio_jitter_params_default(void)
 {
-    return (struct kg_audio_jitter_params){.min_target_us = 10000, .max_target_us = 500000};
+    return (struct kg_audio_jitter_params){
+        .min_target_us = 10000, .max_target_us = 500000, .stretcher_us = 31000};
 }
 
 struct kg_audio_jitter *kg_audio_jitter_create(const struct kg_audio_jitter_params *params)
@@ -256,9 +257,11 @@ static void decode_first(struct kg_audio_jitter *j, int64_t pcm_us, int64_t now_
 {
     const struct item item = j->item[0];
     int64_t delay = delay_us(j, item.timestamp, pcm_us, now_us);
-    /* On a line that has become slower for good there is nothing in hand that could be played faster. */
-    int64_t spare = KG_MAX(delay - kg_lateness_recent_us(&j->lateness) - TICK_US, INT64_C(0));
-    int64_t error = KG_MIN(delay - target_us(j), spare);
+    int64_t excess = delay - target_us(j);
+    /* On a line that has become slower for good there is nothing in hand that could be played faster; and the
+     * stretcher needs some in hand to work with, or it starves the loudspeaker. */
+    int64_t spare = delay - kg_lateness_recent_us(&j->lateness) - TICK_US;
+    int64_t error = KG_MIN(excess, KG_MAX(spare - j->params.stretcher_us, INT64_C(0)));
 
     note_loss(j, &item);
     remove_first(j);
@@ -271,6 +274,7 @@ static void decode_first(struct kg_audio_jitter *j, int64_t pcm_us, int64_t now_
     action->source = item.source;
     action->restart = j->fresh || item.source != j->source;
     action->speed = advise_speed(j, error);
+    action->skip_quiet = KG_MIN(excess, spare) >= media_us(item.samples);
     j->fresh = false;
     j->source = item.source;
     j->playing = true;

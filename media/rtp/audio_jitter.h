@@ -16,6 +16,7 @@ enum { KG_AUDIO_JITTER_PACKETS = 128, KG_AUDIO_CLOCK = 48000, KG_AUDIO_TICK_SAMP
 struct kg_audio_jitter_params {
     int64_t min_target_us; /* default 10 ms: one tick */
     int64_t max_target_us; /* default 500 ms */
+    int64_t stretcher_us; /* sound the time-stretcher keeps inside while it works (default 31 ms, libsonic) */
 };
 struct kg_audio_jitter_params kg_audio_jitter_params_default(void);
 
@@ -37,6 +38,7 @@ struct kg_audio_action {
     uint32_t samples;   /* 48 kHz; DECODE: what the Opus header says (RFC 6716 §3.1) */
     uint32_t source;    /* CSRC[0] or SSRC of packet; 0 without one */
     float speed;        /* DECODE: play it so much faster, 0.85..1.25; 1: leave it */
+    bool skip_quiet;    /* DECODE: too much waits; do not play this packet if it decodes to near silence */
     bool restart;       /* another source, or a new start: reset decoder state first */
 };
 

@@ -28,10 +28,11 @@ struct sim {
     uint32_t flying;
     uint32_t seed;
     /* player */
-    double pcm_us;
+    double pcm_us;     /* decoded, to be played */
+    double waiting_us; /* of it, inside the stretcher and not to be had yet */
     int64_t ticks;
     struct kg_audio_jitter_stats before;
-    uint32_t restarts, last_source, lost;
+    uint32_t restarts, last_source, lost, left_out;
     uint32_t last_timestamp;
     bool decoded;
 };
@@ -123,10 +124,18 @@ static void tick(struct sim *s)
     struct kg_audio_action a;
     int rounds = 0;
     do {
-        kg_audio_jitter_pull(s->jitter, (int64_t)s->pcm_us, s->now_us, &a);
+        bool enough = s->pcm_us - s->waiting_us >= 10000;
+        int64_t pcm_us = enough ? (int64_t)s->pcm_us : KG_MIN((int64_t)s->pcm_us, 9999);
+        kg_audio_jitter_pull(s->jitter, pcm_us, s->now_us, &a);
         assert_true(rounds++ < 10);
         assert_true(a.speed >= 0.84F && a.speed <= 1.26F);
-        s->pcm_us += a.samples / 0.048 / (double)a.speed;
+        bool quiet = a.skip_quiet && s->timestamp / 48000 % 2 == 0; /* every other second is a pause */
+        if (a.what == KG_AUDIO_DECODE && quiet) {
+            s->left_out++;
+        } else if (a.what != KG_AUDIO_ENOUGH) {
+            s->pcm_us += a.samples / 0.048 / (double)a.speed;
+            s->waiting_us = a.speed == 1.0F ? 0 : KG_MIN(s->waiting_us + a.samples / 0.048, 31000);
+        }
         if (a.what == KG_AUDIO_DECODE) {
             assert_true(!s->decoded || a.restart || kg_timestamp_newer(a.timestamp, s->last_timestamp));
             s->decoded = true;
@@ -137,7 +146,7 @@ static void tick(struct sim *s)
         assert_int_equal(a.packet != NULL, a.what == KG_AUDIO_DECODE || a.what == KG_AUDIO_DECODE_FEC);
         kg_packet_unref(a.packet);
     } while (a.what != KG_AUDIO_ENOUGH);
-    assert_true(s->pcm_us >= 10000 && s->pcm_us < 130000);
+    assert_true(s->pcm_us - s->waiting_us >= 10000 && s->pcm_us < 170000);
     s->pcm_us -= 10000;
     s->ticks++;
 }
@@ -419,7 +428,8 @@ static void least_delay_for_lip_sync_is_kept(void **state)
     say("least 120 ms", s);
     struct kg_audio_jitter_stats n = since(s);
     assert_true(n.delay_us > 105000 && n.delay_us < 135000);
-    assert_int_equal(n.concealed_samples + n.silent_samples, 0);
+    assert_true(n.concealed_samples <= 48 * 31); /* once, while the stretcher fills */
+    assert_int_equal(n.silent_samples, 0);
     s->mute = true; /* a short pause, seen before its time, is no loss either */
     run(s, 0.06);
     s->mute = false;
