@@ -397,9 +397,12 @@ static bool length_of(struct kg_agenda_builder *b, struct kg_agenda_event *e, in
     return false;
 }
 
-/* Absent texts become "". false: memory is short. */
+/* Absent texts become "", the list of rooms as long as it must be. false: memory is short. */
 static bool complete(struct kg_meeting *m)
 {
+    char **rooms = m->rooms ? realloc(m->rooms, (m->room_count + 1u) * sizeof(char *)) : NULL;
+    if (rooms)
+        m->rooms = rooms;
     char **const texts[] = {&m->title, &m->description, &m->organizer, &m->location};
     for (size_t i = 0; i < KG_ARRAY_LEN(texts); i++)
         if (!*texts[i] && !(*texts[i] = strdup("")))
