@@ -308,12 +308,11 @@ static void bridge_gap(struct kg_audio_jitter *j, int64_t pcm_us, int64_t now_us
 {
     const struct item *item = &j->item[0];
     int64_t gap = item->timestamp - j->next_timestamp;
-    bool lost = item->sequence != j->next_sequence;
     bool due = delay_us(j, item->timestamp, pcm_us, now_us) >= target_us(j) - NEAR_US;
 
     if (due) {
         decode_first(j, pcm_us, now_us, action); /* its time has come: concealment filled the gap already */
-    } else if (!lost || gap > JUMP_SAMPLES) {
+    } else if (gap > JUMP_SAMPLES) {
         j->playing = false; /* the speaker paused, or too much is missing: wait for its time */
         fill_in(j, KG_AUDIO_TICK_SAMPLES, action);
     } else if (gap <= item->samples && item->source == j->source) {

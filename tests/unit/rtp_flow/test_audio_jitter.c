@@ -251,6 +251,7 @@ static void lost_packets_come_from_redundancy(void **state)
     run(s, 30);
     say("8 % loss", s);
     struct kg_audio_jitter_stats n = since(s);
+    assert_true(n.target_us >= 30000); /* redundancy comes a packet later: it is waited for */
     assert_true(n.fec_samples > s->lost * 960u * 7 / 10);
     assert_true(concealed_percent(&n) < 3);
     assert_true(n.delay_us < 50000);
@@ -276,6 +277,7 @@ static void bursts_of_loss_are_bridged(void **state)
     run(s, 5);
     say("bursts", s);
     n = since(s);
+    assert_true(n.target_us < 20000); /* no longer */
     assert_true(n.delay_us < 60000);
     assert_int_equal(n.concealed_samples, 0);
     sim_end(s);
@@ -430,13 +432,6 @@ static void least_delay_for_lip_sync_is_kept(void **state)
     assert_true(n.delay_us > 105000 && n.delay_us < 135000);
     assert_true(n.concealed_samples <= 48 * 31); /* once, while the stretcher fills */
     assert_int_equal(n.silent_samples, 0);
-    s->mute = true; /* a short pause, seen before its time, is no loss either */
-    run(s, 0.06);
-    s->mute = false;
-    run(s, 2);
-    n = since(s);
-    assert_int_equal(n.fec_samples, 0);
-    run(s, 1);
     kg_audio_jitter_set_least(s->jitter, 0);
     run(s, 10);
     n = since(s);
