@@ -13,7 +13,7 @@ struct talk {
 
 static void talk(struct talk *t, const uint8_t level[PEOPLE], int ms)
 {
-    for (int64_t end_us = t->now_us + ms * 1000; t->now_us < end_us; t->now_us += 20000) {
+    for (int64_t end_us = t->now_us + (int64_t)ms * 1000; t->now_us < end_us; t->now_us += 20000) {
         for (int i = 0; i < PEOPLE; i++) {
             if (level[i] != 255 &&
                 kg_speakers_hear(&t->speakers, &t->who[i], level[i], t->now_us) & KG_SPEAKERS_PLACES)
