@@ -142,6 +142,7 @@ static void on_tick(void *user, int64_t now_us)
 {
     struct kg_control *c = user;
     atomic_store(&c->alive_us, now_us);
+    kg_session_check_idle(c->sessions, now_us, c->params.settings->idle_seconds * 1000000);
     kg_control_expire_seats(c, now_us);
     kg_control_status_tick(c, now_us);
     if (c->ticks++ % ASK_WORKERS_EVERY_S == 0 && !kg_worker_request_stats(c->params.pool, 0))
@@ -182,15 +183,10 @@ static bool open_service(struct kg_control *c)
                                              .callback = kg_session_callback,
                                              .per_session_data_size = sizeof(struct kg_session *),
                                              .rx_buffer_size = 16384};
-    c->idle = (lws_retry_bo_t){.secs_since_valid_ping = KG_CONTROL_PING_S,
-                               .secs_since_valid_hangup = (uint16_t)c->params.settings->idle_seconds};
-    if (c->idle.secs_since_valid_ping * 2 > c->idle.secs_since_valid_hangup)
-        c->idle.secs_since_valid_ping = c->idle.secs_since_valid_hangup / 2;
     c->loop = kg_loop_create();
     if (!c->loop)
         return false;
-    c->vhost =
-        kg_tls_server_vhost(kg_loop_lws(c->loop), "kaigi-control", "http/1.1", c->protocols, &c->idle, c);
+    c->vhost = kg_tls_server_vhost(kg_loop_lws(c->loop), "kaigi-control", "http/1.1", c->protocols, NULL, c);
     if (!c->vhost)
         return false;
     c->watches[0] = kg_loop_watch(c->loop, kg_queue_fd(c->commands), on_command, c);

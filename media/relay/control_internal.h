@@ -18,7 +18,6 @@ enum {
     KG_CONTROL_TICK_US = 1000000,
     KG_CONTROL_GATHER_US = 5000, /* changes within this go out as one participants message */
     KG_CONTROL_STOP_US = 2000000,
-    KG_CONTROL_PING_S = 20,
 };
 
 enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST };
@@ -56,7 +55,6 @@ struct kg_control {
     struct kg_loop *loop;
     struct lws_vhost *vhost;
     struct lws_protocols protocols[3];
-    lws_retry_bo_t idle;
     SSL_CTX *tls; /* the vhost's */
     struct kg_loop_watch *watches[4];
     struct kg_queue *commands; /* of struct kg_control_command */

@@ -17,6 +17,7 @@ enum {
     QUEUE_BYTES = 2 << 20,
     MAX_BAD_MESSAGES = 20,
     BURST_S = 10, /* the rate limit is an average over this */
+    PING_US = 20000000,
     LINGER_US = 100000,
     CLOSE_WAIT_US = 1500000, /* for the last words to leave */
 };
@@ -98,9 +99,20 @@ void kg_session_close(struct kg_session *s, enum kg_reason reason, uint32_t retr
     lws_callback_on_writable(s->wsi);
 }
 
+/* With a payload: libwebsockets gives no notice of a pong without. */
+static bool send_ping(struct kg_session *s)
+{
+    uint8_t bytes[LWS_PRE + 4] = {0};
+    s->ping_due = false;
+    memcpy(bytes + LWS_PRE, "ping", 4);
+    return lws_write(s->wsi, bytes + LWS_PRE, 4, LWS_WRITE_PING) >= 0;
+}
+
 static int send_some(struct kg_session *s)
 {
     if (s->aborted)
+        return -1;
+    if (s->ping_due && !send_ping(s))
         return -1;
     struct kg_ws_message *message = kg_ws_queue_take(&s->queue);
     if (message) {
@@ -184,6 +196,7 @@ static bool append(struct kg_session *s, const void *data, size_t size)
 
 static int receive(struct kg_session *s, const void *data, size_t size)
 {
+    s->heard_us = kg_clock_now_us();
     if (s->last_words_sent)
         linger(s);
     if (s->closing || s->aborted)
@@ -282,7 +295,7 @@ static int open_session(struct kg_control *control, struct lws *wsi, struct kg_s
         return -1;
     s->control = control;
     s->wsi = wsi;
-    s->refilled_us = kg_clock_now_us();
+    s->refilled_us = s->heard_us = s->pinged_us = kg_clock_now_us();
     s->tokens_us = INT64_C(1000000) * BURST_S;
     s->timer = (struct kg_loop_timer){.fire = on_timer, .user = s};
     kg_ws_queue_init(&s->queue, QUEUE_BYTES);
@@ -321,6 +334,24 @@ static void close_session(struct kg_session *s)
     free(s);
 }
 
+void kg_session_check_idle(struct kg_session *first, int64_t now_us, int64_t idle_us)
+{
+    for (struct kg_session *s = first; s; s = s->next) {
+        if (s->aborted)
+            continue;
+        if (now_us - s->heard_us >= idle_us) {
+            kg_log(KG_LOG_INFO, "relay", "session.idle", "%s (%s) answers no ping; ending its connection",
+                   s->peer, s->room ? s->room->id : "unknown");
+            kg_control_session_gone(s->control, s);
+            abort_session(s);
+        } else if (now_us - s->pinged_us >= KG_MIN(idle_us / 3, PING_US)) {
+            s->pinged_us = now_us;
+            s->ping_due = true;
+            lws_callback_on_writable(s->wsi);
+        }
+    }
+}
+
 static bool is_control_request(struct lws *wsi)
 {
     char path[16], protocol[64];
@@ -357,6 +388,10 @@ int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void 
         return open_session(control, wsi, s);
     case LWS_CALLBACK_RECEIVE:
         return *s ? receive(*s, in, size) : -1;
+    case LWS_CALLBACK_RECEIVE_PONG:
+        if (*s)
+            (*s)->heard_us = kg_clock_now_us();
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return *s ? send_some(*s) : -1;
     case LWS_CALLBACK_CLOSED:

@@ -29,6 +29,9 @@ struct kg_session {
     bool finished; /* … and heard, as far as can be known: send the close frame */
     bool aborted;  /* ends now */
     int64_t close_by_us;
+    bool ping_due;
+    int64_t pinged_us;
+    int64_t heard_us; /* when anything last came: message or pong */
     struct kg_hall_seat *seat;
     struct kg_ws_queue queue;
     uint8_t *incoming;
@@ -50,3 +53,6 @@ void kg_session_error(struct kg_session *session, uint32_t request, enum kg_erro
                       const char *text);
 /* Says closing, then ends the connection. */
 void kg_session_close(struct kg_session *session, enum kg_reason reason, uint32_t retry_ms);
+/* Pings every 20 s (or a third of idle_us), and ends the connections from which nothing came for idle_us:
+ * their seats are away from now on. */
+void kg_session_check_idle(struct kg_session *first, int64_t now_us, int64_t idle_us);

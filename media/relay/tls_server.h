@@ -17,7 +17,8 @@ struct lws_retry_bo;
 KG_MUST_CHECK bool kg_tls_server_check(const char *state, struct kg_problem *problem);
 
 /* A virtual host without a listening socket of its own, for sockets handed over (lws_adopt_socket_vhost).
- * alpn: what it answers. protocols and idle (when to ping and to give up) must outlive it. The first
+ * alpn: what it answers. protocols and idle (when to ping and to give up; NULL: the caller's affair) must
+ * outlive it. The first
  * protocol's callback must pass LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS to kg_tls_server_prepare.
  * NULL: refused (logged).
  * Thread: main, before others start. */

@@ -155,6 +155,11 @@ class Relay:
             time.sleep(0.02)
         raise AssertionError(f"the store does not get the seat of {name}")
 
+    def events(self):
+        """What the store says has happened, in order."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}/kaigi.db?mode=ro", uri=True)) as db:
+            return db.execute("SELECT kind, meeting, room FROM event ORDER BY id").fetchall()
+
     def _identity(self, name):
         room = self.rooms[name]
         return {"ca": self.ca, "cert": room.cert, "key": room.key}

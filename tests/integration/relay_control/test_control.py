@@ -262,6 +262,33 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 await asyncio.sleep(0.05)
             self.assertEqual(relay.ask("status")["connections"], 0)
 
+    async def test_silence_is_pinged_and_then_given_up(self):
+        with Relay(settings="[limits]\nidle-seconds=5\n") as relay:
+            relay.import_agenda(event("now", "ab"))
+            dead = await relay.client("b").connect()
+            async with relay.client("a") as alive:
+                await alive.join("now", offer(), LINES)
+                await dead.join("now", offer(), LINES)
+                await alive.wait(lambda c: len(c.participants) == 2)
+                dead._socket.transport.pause_reading()  # answers no ping
+                await alive.wait(lambda c: any(p["state"] == "away" for p in c.participants), 8)
+                await alive.mute(True, True)
+                await alive.wait(lambda c: any(p["microphone"] for p in c.participants))
+                dead.abort()
+
+    async def test_no_more_connections_than_allowed(self):
+        with Relay(settings="[limits]\nconnections=2\n", rooms=("a", "b", "c")) as relay:
+            async with relay.client("a"), relay.client("b"):
+                with self.assertRaises(REFUSED):
+                    await relay.client("c").connect()
+                self.assertIn("[relay.full]", relay.log())
+            for _ in range(100):
+                if relay.ask("status")["connections"] == 0:
+                    break
+                await asyncio.sleep(0.05)
+            async with relay.client("c"):
+                pass
+
     async def test_revocation_acts_at_once_and_for_good(self):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
@@ -314,6 +341,13 @@ class Control(unittest.IsolatedAsyncioTestCase):
             async with relay.client("a") as back:
                 third = await back.join("now", offer(), LINES, resume=again["resume"])
                 self.assertEqual(third["party"], joined["party"])
+                await back.leave()
+            relay.stop()
+            self.assertEqual(relay.events(), [
+                ("room.added", "", "a"), ("room.added", "", "b"), ("agenda.imported", "", ""),
+                ("meeting.started", "now", ""), ("room.joined", "now", "a"), ("room.joined", "now", "a"),
+                ("room.joined", "now", "a"), ("room.left", "now", "a"), ("meeting.ended", "now", "")])
+            relay.start()
 
     async def test_seats_expire(self):
         with Relay(settings="[meeting]\nseat-seconds=1\n") as relay:
