@@ -143,6 +143,7 @@ static void send_packet(struct kg_call *call, enum kg_pacer_class class_, struct
         uint8_t number[2];
         uint16_t value =
             kg_twcc_sender_packet(&call->twcc_sender, packet->size + KG_SRTP_RTP_TRAILER, now_us);
+        kg_estimator_sent(&call->estimator, now_us);
         number[0] = (uint8_t)(value >> 8);
         number[1] = (uint8_t)value;
         if (!kg_rtp_patch_extension(packet->data, packet->size, id, number, sizeof number))

@@ -132,6 +132,16 @@ static void take_incoming(struct kg_receive_audio *audio)
     }
 }
 
+/* Below −54 dBFS: nobody hears that it is missing. */
+static bool is_quiet(const int16_t *pcm, size_t samples)
+{
+    for (size_t i = 0; i < samples; i++) {
+        if (abs(pcm[i]) > 64)
+            return false;
+    }
+    return true;
+}
+
 /* One instruction of the jitter buffer → samples in the stretcher. */
 static void produce(struct kg_receive_audio *audio, struct slot *slot, const struct kg_audio_action *action)
 {
@@ -162,6 +172,10 @@ static void produce(struct kg_receive_audio *audio, struct slot *slot, const str
     slot->sounding = action->what != KG_AUDIO_SILENCE;
     slot->end_timestamp = action->timestamp + (uint32_t)samples;
     kg_stretch_set_ratio(slot->stretch, action->what == KG_AUDIO_DECODE ? 1.0f / action->speed : 1.0f);
+    if (action->what == KG_AUDIO_DECODE && action->skip_quiet && is_quiet(pcm, samples)) {
+        slot->stalled = false;
+        return;
+    }
     slot->stalled = samples == 0 || !kg_stretch_push(slot->stretch, pcm, samples);
 }
 
