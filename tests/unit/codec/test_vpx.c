@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include <vpx/vp8cx.h>
+#include <vpx/vpx_encoder.h>
+
 #include "base/random.h"
 #include "codec/vpx_decoder.h"
 #include "codec/vpx_encoder.h"
@@ -162,6 +165,33 @@ static void loss_waits_for_a_keyframe(void **state)
     kg_vpx_decoder_destroy(decoder);
 }
 
+/* A sound keyframe, but wider than anything a meeting sends. */
+static void wide_picture_is_refused(void **state)
+{
+    (void)state;
+    static uint8_t grey[1936 * 32];
+    vpx_codec_ctx_t codec;
+    vpx_codec_enc_cfg_t config;
+    vpx_image_t image;
+    vpx_codec_iter_t iter = NULL;
+    struct kg_vpx_decoder *decoder = kg_vpx_decoder_create();
+    struct kg_frame *out = NULL;
+    assert_int_equal(vpx_codec_enc_config_default(vpx_codec_vp8_cx(), &config, 0), VPX_CODEC_OK);
+    config.g_w = 1936;
+    config.g_h = 16;
+    config.g_lag_in_frames = 0;
+    assert_int_equal(vpx_codec_enc_init(&codec, vpx_codec_vp8_cx(), &config, 0), VPX_CODEC_OK);
+    assert_non_null(vpx_img_wrap(&image, VPX_IMG_FMT_I420, 1936, 16, 1, grey));
+    assert_int_equal(vpx_codec_encode(&codec, &image, 0, 1, 0, VPX_DL_REALTIME), VPX_CODEC_OK);
+    const vpx_codec_cx_pkt_t *packet = vpx_codec_get_cx_data(&codec, &iter);
+    assert_non_null(packet);
+    assert_int_equal(kg_vpx_decoder_decode(decoder, packet->data.frame.buf, packet->data.frame.sz, &out),
+                     KG_VPX_NEED_KEYFRAME);
+    assert_null(out);
+    vpx_codec_destroy(&codec);
+    kg_vpx_decoder_destroy(decoder);
+}
+
 static void huge_picture_is_refused_unseen(void **state)
 {
     (void)state;
@@ -211,13 +241,10 @@ static void damaged_frames_never_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip_keeps_the_picture),
-        cmocka_unit_test(keyframe_only_when_asked),
-        cmocka_unit_test(rate_change_is_obeyed),
-        cmocka_unit_test(other_size_reopens_with_a_keyframe),
-        cmocka_unit_test(bad_parameters_are_refused),
-        cmocka_unit_test(loss_waits_for_a_keyframe),
-        cmocka_unit_test(huge_picture_is_refused_unseen),
+        cmocka_unit_test(round_trip_keeps_the_picture), cmocka_unit_test(keyframe_only_when_asked),
+        cmocka_unit_test(rate_change_is_obeyed),        cmocka_unit_test(other_size_reopens_with_a_keyframe),
+        cmocka_unit_test(bad_parameters_are_refused),   cmocka_unit_test(loss_waits_for_a_keyframe),
+        cmocka_unit_test(wide_picture_is_refused),      cmocka_unit_test(huge_picture_is_refused_unseen),
         cmocka_unit_test(damaged_frames_never_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

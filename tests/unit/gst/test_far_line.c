@@ -63,6 +63,8 @@ static void what_is_not_there_is_silence(void **state)
     write_blocks(1000, 1); /* a long gap: everything before is gone */
     kg_far_line_read(&line, block, 480, 4800);
     assert_int_equal(block[0], 0);
+    kg_far_line_read(&line, block, 480, 480000 - KG_FAR_LINE_SAMPLES); /* older than the line is long */
+    assert_int_equal(block[0], 0);
     kg_far_line_read(&line, block, 480, 480000);
     assert_int_equal(block[0], expected(480000));
 }
