@@ -364,7 +364,7 @@ bool kg_decode_error(struct kg_message_reader *r, const json_t *root, struct kg_
 
 bool kg_decode_closing(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
 {
-    const char *name;
+    const char *name = "";
     if (!text(r, root, "reason", TEXT_NAME, KG_MAX_NAME_BYTES, &name) ||
         !number32(r, root, "retry_ms", 0, &m->closing.retry_ms))
         return false;
