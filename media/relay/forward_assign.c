@@ -18,18 +18,29 @@ struct kg_source *kg_forward_find_source(struct kg_forward *forward, uint32_t id
     return NULL;
 }
 
-static void assign_audio_of(struct kg_party *party)
+static void fill_audio_slots(struct kg_party *party)
 {
-    const struct kg_speaker *own = &party->source[KG_SOURCE_MICROPHONE].speaker;
-    if (!kg_speakers_choose(&party->forward->speakers, own, party->heard))
-        return;
     /* two rounds: a slot must be left by its old source before another slot may take that source */
     for (unsigned i = 0; i < KG_AUDIO_SLOTS; i++) {
-        if (!party->heard[i])
+        if (party->slot[KG_SLOT_AUDIO_0 + i].current != source_of(party->heard[i]))
             kg_slot_assign(&party->slot[KG_SLOT_AUDIO_0 + i], NULL);
     }
     for (unsigned i = 0; i < KG_AUDIO_SLOTS; i++)
         kg_slot_assign(&party->slot[KG_SLOT_AUDIO_0 + i], source_of(party->heard[i]));
+}
+
+static void assign_audio_of(struct kg_party *party)
+{
+    const struct kg_speaker *own = &party->source[KG_SOURCE_MICROPHONE].speaker;
+    if (kg_speakers_choose(&party->forward->speakers, own, party->heard))
+        fill_audio_slots(party);
+}
+
+void kg_forward_lead_audio(struct kg_party *party)
+{
+    const struct kg_speaker *own = &party->source[KG_SOURCE_MICROPHONE].speaker;
+    if (kg_speakers_lead(&party->forward->speakers, own, party->heard))
+        fill_audio_slots(party);
 }
 
 /* Slots [first, first + count), all of one kind. lead: the source for the first slot of free choice, or 0. */

@@ -17,3 +17,5 @@ struct kg_source *kg_forward_find_source(struct kg_forward *forward, uint32_t id
 void kg_forward_assign_audio(struct kg_forward *forward);
 void kg_forward_assign_pictures(struct kg_forward *forward);
 void kg_forward_assign_party(struct kg_party *party);
+/* The loudest voice beside its picture, when a pause allows. */
+void kg_forward_lead_audio(struct kg_party *party);

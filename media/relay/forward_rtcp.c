@@ -250,6 +250,7 @@ static void tick_party(struct kg_party *party, int64_t now_us)
     while (kg_twcc_receiver_build(&party->twcc_in, now_us, &report))
         send_compound(party, &report, NULL, now_us);
     tick_sources(party, now_us);
+    kg_forward_lead_audio(party);
     if (now_us >= party->next_report_us) {
         send_receiver_report(party, now_us);
         party->next_report_us = now_us + REPORT_US;

@@ -18,6 +18,7 @@ static void smooth(struct kg_speaker *speaker, int level)
 {
     int32_t loudness = level < 0 ? LOUDNESS_UNKNOWN : LOUDNESS_MAX - KG_MIN(level, LOUDNESS_MAX);
     int32_t step = loudness * 256 - speaker->loudness_256;
+    speaker->now_256 = loudness * 256;
     speaker->loudness_256 += step > 0 ? step / (1 << RISE_SHIFT) : KG_MAX(step, -FALL_256);
 }
 
@@ -182,4 +183,25 @@ bool kg_speakers_choose(const struct kg_speakers *speakers, const struct kg_spea
         }
     }
     return changed;
+}
+
+bool kg_speaker_pauses(const struct kg_speaker *speaker)
+{
+    return speaker->now_256 < LOUDNESS_SPEAKING * 256;
+}
+
+bool kg_speakers_lead(const struct kg_speakers *speakers, const struct kg_speaker *own,
+                      struct kg_speaker *slots[KG_AUDIO_SLOTS])
+{
+    struct kg_speaker *lead = kg_speakers_loudest_other(speakers, own);
+    if (!lead || slots[0] == lead || !kg_speaker_pauses(lead) || (slots[0] && !kg_speaker_pauses(slots[0])))
+        return false;
+    for (int s = 1; s < KG_AUDIO_SLOTS; s++) {
+        if (slots[s] != lead)
+            continue;
+        slots[s] = slots[0];
+        slots[0] = lead;
+        return true;
+    }
+    return false;
 }

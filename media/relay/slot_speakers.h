@@ -16,6 +16,7 @@ enum { KG_SPEAKER_PLACES = KG_AUDIO_SLOTS + 1 };
 
 struct kg_speaker {
     int32_t loudness_256; /* smoothed, 0 (silence) .. 127, × 256 */
+    int32_t now_256;      /* the last packet's alone */
     int64_t heard_us;     /* last packet */
     int64_t held_us;      /* since when it has its place */
 };
@@ -48,3 +49,9 @@ struct kg_speaker *kg_speakers_loudest_other(const struct kg_speakers *speakers,
  * changed. */
 KG_MUST_CHECK bool kg_speakers_choose(const struct kg_speakers *speakers, const struct kg_speaker *own,
                                       struct kg_speaker *slots[KG_AUDIO_SLOTS]);
+/* Its last packet was no speech: taking it to another decoder now is not heard. */
+bool kg_speaker_pauses(const struct kg_speaker *speaker);
+/* Puts the loudest other's voice in slot 0, beside his picture, once he and whoever is there both pause: a
+ * decoder that is handed a stranger's packets in mid-word crackles. true: slots changed. */
+KG_MUST_CHECK bool kg_speakers_lead(const struct kg_speakers *speakers, const struct kg_speaker *own,
+                                    struct kg_speaker *slots[KG_AUDIO_SLOTS]);

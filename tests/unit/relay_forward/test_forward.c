@@ -258,6 +258,30 @@ static void the_loudest_leads(void **state)
     meeting_end(&m);
 }
 
+/* A browser plays only slots 0 in step: the speaker's voice goes beside his picture, but not in mid-word. */
+static void the_leading_voice_takes_slot_0_in_a_pause(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 3);
+    struct fake_party *c = &m.parties[2];
+    for (int i = 0; i < 400; i++) {
+        bool second = i >= 100, pause = i >= 300;
+        say(&m, &m.parties[0], second ? 110 : 20);
+        say(&m, &m.parties[1], !second || pause ? 110 : 20);
+        meeting_wait(&m, 20000);
+        if (i == 99 || i == 299)
+            assert_int_equal(c->slots[KG_SLOT_AUDIO_0], source_id(0, KG_SOURCE_MICROPHONE));
+        if (i == 299)
+            assert_int_equal(m.speaking, source_id(1, KG_SOURCE_MICROPHONE));
+    }
+    assert_int_equal(c->slots[KG_SLOT_AUDIO_0], source_id(1, KG_SOURCE_MICROPHONE));
+    assert_int_equal(c->slots[KG_SLOT_AUDIO_0 + 1], source_id(0, KG_SOURCE_MICROPHONE));
+    const struct sent *last = last_rtp(c, slot_ssrc(2, KG_SLOT_AUDIO_0));
+    assert_int_equal(last->packet.header.csrc[0], source_id(1, KG_SOURCE_MICROPHONE));
+    meeting_end(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +293,7 @@ int main(void)
         cmocka_unit_test(reports_put_sound_and_picture_on_one_clock),
         cmocka_unit_test(silence_ends_a_source),
         cmocka_unit_test(the_loudest_leads),
+        cmocka_unit_test(the_leading_voice_takes_slot_0_in_a_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
