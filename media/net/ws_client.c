@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <libwebsockets.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,11 +253,25 @@ static void on_tcp_connected(struct kg_ws_client *client, struct lws *wsi)
         close(client->proxy_fd);
 }
 
+/* A server that refuses our certificate says so in an alert, and closes; with TLS 1.3 our request is on its
+ * way by then, and libwebsockets may trip over the broken pipe before it reads the alert. */
+static void read_last_alert(struct lws *wsi)
+{
+    SSL *ssl = lws_get_ssl(wsi);
+    char byte;
+    ERR_clear_error();
+    if (ssl && SSL_read(ssl, &byte, sizeof byte) > 0)
+        kg_log(KG_LOG_DEBUG, "net", NULL, "data behind a failed handshake");
+    ERR_clear_error();
+}
+
 static void on_connect_failed(struct kg_ws_client *client, struct lws *wsi, const char *why)
 {
     char detail[160];
     int status = 0;
     client->wsi = NULL;
+    if (wsi && kg_tls_client_established(client->tls))
+        read_last_alert(wsi);
     if (client->proxy_watch)
         on_proxy_answer(client);
     if (!client->tcp_connected) {
@@ -274,9 +290,11 @@ static void on_connect_failed(struct kg_ws_client *client, struct lws *wsi, cons
     }
 }
 
-static void on_lws_closed(struct kg_ws_client *client)
+static void on_lws_closed(struct kg_ws_client *client, struct lws *wsi)
 {
     char detail[160];
+    if (client->stage == STAGE_CONNECTING)
+        read_last_alert(wsi);
     if (kg_tls_client_problem(client->tls, detail, sizeof detail) != KG_TLS_OK)
         end_tls(client);
     else if (client->stage == STAGE_CONNECTING)
@@ -360,7 +378,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *unuse
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
         if (client)
-            on_lws_closed(client);
+            on_lws_closed(client, wsi);
         return 0;
     default:
         return 0;
