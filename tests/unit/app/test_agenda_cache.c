@@ -1,0 +1,93 @@
+#include "unit/cmocka_all.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "app/agenda_cache.h"
+#include "unit/app/folder.h"
+
+#define HOUR_US INT64_C(3600000000)
+/* 2026-11-21 09:00 in Japan. */
+#define MORNING_US INT64_C(1795219200000000)
+
+static const char calendar[] =
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n"
+    "BEGIN:VEVENT\r\nUID:one@test\r\nDTSTAMP:20261101T000000Z\r\n"
+    "DTSTART:20261121T010000Z\r\nDTEND:20261121T020000Z\r\nSUMMARY:定例会\r\nEND:VEVENT\r\n"
+    "BEGIN:VEVENT\r\nUID:two@test\r\nDTSTAMP:20261101T000000Z\r\n"
+    "DTSTART:20261122T010000Z\r\nDTEND:20261122T020000Z\r\nSUMMARY:あした\r\nEND:VEVENT\r\n"
+    "END:VCALENDAR\r\n";
+
+static void test_kept_over_restarts(void **state)
+{
+    (void)state;
+    struct kg_agenda_day day;
+    struct kg_agenda_cache *cache = kg_agenda_cache_create(folder);
+    kg_agenda_cache_day(cache, MORNING_US, &day);
+    assert_int_equal(day.count, 0);
+    assert_true(kg_agenda_cache_put(cache, calendar));
+    kg_agenda_cache_destroy(cache);
+
+    cache = kg_agenda_cache_create(folder);
+    kg_agenda_cache_day(cache, MORNING_US, &day);
+    assert_int_equal(day.count, 1);
+    assert_string_equal(day.entries[0].uid, "one@test");
+    assert_string_equal(day.entries[0].title, "定例会");
+    assert_int_equal(day.entries[0].start_us, MORNING_US + HOUR_US);
+    assert_int_equal(day.entries[0].end_us, MORNING_US + 2 * HOUR_US);
+    kg_agenda_cache_day(cache, kg_agenda_next_day_us(MORNING_US), &day);
+    assert_int_equal(day.count, 1);
+    assert_string_equal(day.entries[0].uid, "two@test");
+    kg_agenda_cache_destroy(cache);
+}
+
+static void test_next_day(void **state)
+{
+    (void)state;
+    assert_int_equal(kg_agenda_next_day_us(MORNING_US), MORNING_US + 15 * HOUR_US);
+    assert_int_equal(kg_agenda_next_day_us(MORNING_US + 15 * HOUR_US), MORNING_US + 39 * HOUR_US);
+}
+
+static void test_damaged_file(void **state)
+{
+    (void)state;
+    struct kg_agenda_day day;
+    write_file("agenda.ics", "BEGIN:VCALENDAR\r\nthis is no calend");
+    struct kg_agenda_cache *cache = kg_agenda_cache_create(folder);
+    assert_non_null(cache);
+    kg_agenda_cache_day(cache, MORNING_US, &day);
+    assert_int_equal(day.count, 0);
+    assert_true(kg_agenda_cache_put(cache, calendar));
+    kg_agenda_cache_day(cache, MORNING_US, &day);
+    assert_int_equal(day.count, 1);
+    kg_agenda_cache_destroy(cache);
+}
+
+/* A folder that cannot be written costs the next start its agenda, not this one. */
+static void test_unwritable_folder(void **state)
+{
+    (void)state;
+    char path[128];
+    struct kg_agenda_day day;
+    write_file("state", "a file where the folder should be");
+    snprintf(path, sizeof path, "%s/state", folder);
+    struct kg_agenda_cache *cache = kg_agenda_cache_create(path);
+    assert_non_null(cache);
+    assert_true(kg_agenda_cache_put(cache, calendar));
+    kg_agenda_cache_day(cache, MORNING_US, &day);
+    assert_int_equal(day.count, 1);
+    kg_agenda_cache_destroy(cache);
+}
+
+int main(void)
+{
+    setenv("TZ", "Asia/Tokyo", 1);
+    tzset();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_kept_over_restarts, make_folder, remove_folder),
+        cmocka_unit_test(test_next_day),
+        cmocka_unit_test_setup_teardown(test_damaged_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_unwritable_folder, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
