@@ -76,14 +76,6 @@ static bool in_call(const struct kg_room_machine *m)
     return m->state.screen == KG_SCREEN_JOINING || m->state.screen == KG_SCREEN_MEETING;
 }
 
-static void set_relay(struct kg_room_machine *m, enum kg_relay_state relay)
-{
-    if (m->state.relay == relay)
-        return;
-    m->state.relay = relay;
-    m->state.relay_since_us = m->state.wall_us;
-}
-
 /* --- the link to the relay ------------------------------------------------------------------------------ */
 
 static void schedule_connect(struct kg_room_machine *m)
@@ -292,7 +284,7 @@ static void on_welcome(struct kg_room_machine *m, const struct kg_message *messa
     m->attempts = 0;
     m->not_before_us = 0;
     m->connect_us = INT64_MAX;
-    set_relay(m, KG_RELAY_CONNECTED);
+    m->state.relay = KG_RELAY_CONNECTED;
     kg_room_text_set(m->state.room.organization, sizeof m->state.room.organization,
                      message->welcome.organization);
     kg_room_text_set(m->state.room.department, sizeof m->state.room.department, message->welcome.department);
@@ -340,7 +332,7 @@ void kg_room_machine_closed(struct kg_room_machine *m, const struct kg_ws_close 
     bool was_ready = m->link == LINK_READY;
     m->link = LINK_DOWN;
     m->join_pending = false;
-    set_relay(m, KG_RELAY_AWAY);
+    m->state.relay = KG_RELAY_AWAY;
     enum kg_problem problem = kg_problem_of_close(close->failure);
     schedule_connect(m);
     if (m->state.screen == KG_SCREEN_MEETING) {
@@ -529,7 +521,7 @@ struct kg_room_machine *kg_room_machine_create(const struct kg_privacy *privacy,
     m->muted = (struct kg_muted){.microphone = privacy->microphone_off, .camera = privacy->camera_off};
     snprintf(m->auto_join, sizeof m->auto_join, "%s", auto_join ? auto_join : "");
     m->now_us = m->connect_us = now_us;
-    m->state.wall_us = m->state.relay_since_us = wall_us;
+    m->state.wall_us = wall_us;
     m->state.screen = KG_SCREEN_HOME;
     m->state.relay = KG_RELAY_CONNECTING;
     return m;
