@@ -19,7 +19,7 @@ enum kg_setting_type {
     KG_SETTING_LIST, /* char **, NULL-ended, separated by ';'; NULL when unset; min..max items (max 0: 64) */
 };
 
-struct kg_setting {
+struct kg_setting { /* NOLINT(clang-analyzer-optin.performance.Padding): in the order a table is read */
     const char *section;
     const char *key;
     enum kg_setting_type type;

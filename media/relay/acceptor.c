@@ -18,11 +18,16 @@
 
 enum { MAX_LISTEN = 4, BACKLOG = 256, EVENTS_AT_ONCE = 64, ACCEPTS_AT_ONCE = 64, RETRY_US = 100000 };
 
-/* One connection whose ClientHello has not ended yet; the list is in order of arrival. */
+/* What epoll gives back: the stop descriptor, a listener, or a place among the pending with its generation
+ * (so that an event of a connection just ended does not meet its successor). */
+#define STOP_TAG     UINT64_MAX
+#define LISTENER_TAG (UINT64_MAX - 1 - MAX_LISTEN)
+
+/* One connection whose ClientHello has not ended yet. */
 struct pending {
-    int fd;
+    int fd; /* -1: a free place */
+    uint32_t generation;
     int64_t until_us;
-    struct pending *previous, *next;
 };
 
 struct kg_acceptor {
@@ -33,7 +38,7 @@ struct kg_acceptor {
     int epoll_fd, stop_fd;
     bool started;
     struct kg_thread thread;
-    struct pending *first, *last;
+    struct pending *pending; /* params.max_pending places */
     unsigned pending_count;
     unsigned next_tunnel;
     struct kg_log_limit limit;
@@ -94,32 +99,37 @@ static bool open_listener(struct kg_acceptor *a, const struct sockaddr_storage *
     return true;
 }
 
-static bool watch(struct kg_acceptor *a, int fd, uint32_t events, void *ptr)
+static bool watch(struct kg_acceptor *a, int fd, uint32_t events, uint64_t tag)
 {
-    struct epoll_event event = {.events = events, .data.ptr = ptr};
+    struct epoll_event event = {.events = events, .data.u64 = tag};
     return epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 struct kg_acceptor *kg_acceptor_create(const struct kg_acceptor_params *params, struct kg_problem *problem)
 {
     struct kg_acceptor *a = calloc(1, sizeof *a);
-    if (!a || params->listen_count > MAX_LISTEN) {
-        kg_problem_set(problem, a ? "too many addresses to listen on" : "no memory");
+    struct pending *pending = calloc(params->max_pending, sizeof *pending);
+    if (!a || !pending || params->listen_count > MAX_LISTEN) {
+        kg_problem_set(problem, a && pending ? "too many addresses to listen on" : "no memory");
+        free(pending);
         free(a);
         return NULL;
     }
     a->params = *params;
+    a->pending = pending;
+    for (unsigned i = 0; i < params->max_pending; i++)
+        pending[i].fd = -1;
     a->limit = (struct kg_log_limit){.burst = 5, .interval_us = 10000000};
     a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     a->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (a->epoll_fd < 0 || a->stop_fd < 0 || !watch(a, a->stop_fd, EPOLLIN, &a->stop_fd)) {
+    if (a->epoll_fd < 0 || a->stop_fd < 0 || !watch(a, a->stop_fd, EPOLLIN, STOP_TAG)) {
         kg_problem_set(problem, "cannot watch sockets: %s", strerror(errno));
         goto destroy;
     }
     for (unsigned i = 0; i < params->listen_count; i++) {
         if (!open_listener(a, &params->listen[i], problem))
             goto destroy;
-        if (!watch(a, a->listeners[i], EPOLLIN, &a->listeners[i])) {
+        if (!watch(a, a->listeners[i], EPOLLIN, LISTENER_TAG + i)) {
             kg_problem_set(problem, "cannot watch sockets: %s", strerror(errno));
             goto destroy;
         }
@@ -138,16 +148,42 @@ uint16_t kg_acceptor_port(const struct kg_acceptor *acceptor)
 
 static void forget(struct kg_acceptor *a, struct pending *p)
 {
-    *(p->previous ? &p->previous->next : &a->first) = p->next;
-    *(p->next ? &p->next->previous : &a->last) = p->previous;
+    p->fd = -1;
+    p->generation++;
     a->pending_count--;
-    free(p);
 }
 
 static void drop(struct kg_acceptor *a, struct pending *p)
 {
     close(p->fd);
     forget(a, p);
+}
+
+/* NULL: there is none. */
+static struct pending *oldest(const struct kg_acceptor *a)
+{
+    struct pending *found = NULL;
+    for (unsigned i = 0; i < a->params.max_pending && a->pending_count > 0; i++) {
+        struct pending *p = &a->pending[i];
+        if (p->fd >= 0 && (!found || p->until_us < found->until_us))
+            found = p;
+    }
+    return found;
+}
+
+/* A free place; when all are taken, the oldest connection gives way. */
+static struct pending *make_place(struct kg_acceptor *a)
+{
+    struct pending *p = a->pending;
+    if (a->pending_count < a->params.max_pending) {
+        while (p->fd >= 0)
+            p++;
+        return p;
+    }
+    p = oldest(a);
+    if (p)
+        drop(a, p);
+    return p;
 }
 
 static void hand_over(struct kg_acceptor *a, struct pending *p, bool media)
@@ -199,19 +235,16 @@ static void add(struct kg_acceptor *a, int fd, int64_t now_us)
         refuse(a, fd, now_us);
         return;
     }
-    if (a->pending_count >= a->params.max_pending)
-        drop(a, a->first);
+    struct pending *p = make_place(a);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct pending *p = calloc(1, sizeof *p);
+    uint64_t tag = p ? (uint64_t)p->generation << 32 | (uint32_t)(p - a->pending) : 0;
     /* Edge-triggered: half a ClientHello must not keep the loop spinning. */
-    if (!p || !watch(a, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, p)) {
-        free(p);
+    if (!p || !watch(a, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, tag)) {
         close(fd);
         return;
     }
-    *p = (struct pending){.fd = fd, .until_us = now_us + a->params.hello_us, .previous = a->last};
-    *(a->last ? &a->last->next : &a->first) = p;
-    a->last = p;
+    p->fd = fd;
+    p->until_us = now_us + a->params.hello_us;
     a->pending_count++;
 }
 
@@ -231,26 +264,26 @@ static void accept_some(struct kg_acceptor *a, int listener, int64_t now_us)
     }
 }
 
-static struct pending *as_pending(struct kg_acceptor *a, void *ptr)
+/* Drops what has waited too long; the time until the next is due, −1: nothing waits. */
+static int expire(struct kg_acceptor *a)
 {
-    for (struct pending *p = a->first; p; p = p->next) {
-        if (p == ptr)
-            return p;
+    int64_t now_us = kg_clock_now_us();
+    struct pending *p = oldest(a);
+    while (p && p->until_us <= now_us) {
+        drop(a, p);
+        p = oldest(a);
     }
-    return NULL;
+    return p ? (int)((p->until_us - now_us) / 1000 + 1) : -1;
 }
 
-static bool is_listener(const struct kg_acceptor *a, const void *ptr)
+static void handle(struct kg_acceptor *a, uint64_t tag)
 {
-    return (const int *)ptr >= a->listeners && (const int *)ptr < a->listeners + a->listener_count;
-}
-
-static int wait_ms(const struct kg_acceptor *a, int64_t now_us)
-{
-    if (!a->first)
-        return -1;
-    int64_t left_us = a->first->until_us - now_us;
-    return left_us > 0 ? (int)(left_us / 1000 + 1) : 0;
+    uint32_t place = (uint32_t)tag;
+    if (tag >= LISTENER_TAG)
+        accept_some(a, a->listeners[tag - LISTENER_TAG], kg_clock_now_us());
+    else if (place < a->params.max_pending && a->pending[place].fd >= 0 &&
+             a->pending[place].generation == (uint32_t)(tag >> 32))
+        look(a, &a->pending[place]);
 }
 
 static void run(void *arg)
@@ -258,23 +291,12 @@ static void run(void *arg)
     struct kg_acceptor *a = arg;
     for (;;) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        int count = epoll_wait(a->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(a, kg_clock_now_us()));
-        int64_t now_us = kg_clock_now_us();
+        int count = epoll_wait(a->epoll_fd, events, EVENTS_AT_ONCE, expire(a));
         for (int i = 0; i < count; i++) {
-            void *ptr = events[i].data.ptr;
-            if (ptr == &a->stop_fd)
+            if (events[i].data.u64 == STOP_TAG)
                 return;
-            if (is_listener(a, ptr)) {
-                accept_some(a, *(int *)ptr, now_us);
-                continue;
-            }
-            /* An earlier event of this round may have ended it. */
-            struct pending *p = as_pending(a, ptr);
-            if (p)
-                look(a, p);
+            handle(a, events[i].data.u64);
         }
-        while (a->first && a->first->until_us <= now_us)
-            drop(a, a->first);
     }
 }
 
@@ -294,8 +316,11 @@ void kg_acceptor_destroy(struct kg_acceptor *a)
         }
         kg_thread_join(&a->thread);
     }
-    while (a->first)
-        drop(a, a->first);
+    for (unsigned i = 0; i < a->params.max_pending && a->pending; i++) {
+        if (a->pending[i].fd >= 0)
+            close(a->pending[i].fd);
+    }
+    free(a->pending);
     for (unsigned i = 0; i < a->listener_count; i++)
         close(a->listeners[i]);
     if (a->epoll_fd >= 0)

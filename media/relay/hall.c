@@ -20,15 +20,25 @@ struct kg_hall *kg_hall_create(void)
     return hall;
 }
 
+static void free_seats(struct kg_gathering *g)
+{
+    while (g->seats) {
+        struct kg_hall_seat *seat = g->seats;
+        g->seats = seat->next;
+        free(seat);
+    }
+}
+
 void kg_hall_destroy(struct kg_hall *hall)
 {
     if (!hall)
         return;
     while (hall->first) {
-        if (hall->first->seats)
-            kg_hall_seat_remove(hall->first->seats);
-        else
-            kg_hall_close_if_empty(hall->first);
+        struct kg_gathering *g = hall->first;
+        hall->first = g->next;
+        free_seats(g);
+        free(g->uid);
+        free(g);
     }
     free(hall);
 }

@@ -389,8 +389,8 @@ int main(int argc, char **argv)
     if (!read_options(&argc, &argv, &settings, &state))
         return 2;
     static struct relay relay = {.lock = -1};
-    /* Without TZ, glibc looks at /etc/localtime again for every local time, and libwebsockets asks for one each
-     * time it polls. */
+    /* Without TZ, glibc looks at /etc/localtime again for every local time, and libwebsockets asks for one
+     * each time it polls. */
     setenv("TZ", ":/etc/localtime", 0);
     tzset();
     relay.settings_path = settings;

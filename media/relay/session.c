@@ -1,6 +1,6 @@
 #include "relay/session.h"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -235,18 +235,14 @@ static void read_addresses(struct kg_session *s)
     int fd = lws_get_socket_fd(s->wsi);
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof s->local, peer_size = sizeof peer;
-    char text[INET6_ADDRSTRLEN] = "?";
+    char host[INET6_ADDRSTRLEN], port[8];
     if (getsockname(fd, (struct sockaddr *)&s->local, &size) != 0)
         s->local = (struct sockaddr_storage){0};
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0) {
-        bool six = peer.ss_family == AF_INET6;
-        const void *bytes = six ? (const void *)&((struct sockaddr_in6 *)&peer)->sin6_addr
-                                : (const void *)&((struct sockaddr_in *)&peer)->sin_addr;
-        uint16_t port =
-            six ? ((struct sockaddr_in6 *)&peer)->sin6_port : ((struct sockaddr_in *)&peer)->sin_port;
-        inet_ntop(peer.ss_family, bytes, text, sizeof text);
-        snprintf(s->peer, sizeof s->peer, six ? "[%s]:%u" : "%s:%u", text, ntohs(port));
-    }
+    snprintf(s->peer, sizeof s->peer, "?");
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+        getnameinfo((struct sockaddr *)&peer, peer_size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(s->peer, sizeof s->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /* NULL: no certificate, or one that nobody in the directory has (any more). */

@@ -243,7 +243,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                    ? -1
                    : 0;
     case LWS_CALLBACK_ESTABLISHED:
-        return open_connection(t, wsi, c);
+        return t ? open_connection(t, wsi, c) : -1;
     case LWS_CALLBACK_RECEIVE:
         return *c ? receive(*c, in, size) : -1;
     case LWS_CALLBACK_SERVER_WRITEABLE:

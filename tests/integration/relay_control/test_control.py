@@ -262,6 +262,43 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 await asyncio.sleep(0.05)
             self.assertEqual(relay.ask("status")["connections"], 0)
 
+    async def test_silent_strangers_crowd_nobody_out(self):
+        strangers = [socket.create_connection(("127.0.0.1", self.relay.port)) for _ in range(300)]
+        async with self.relay.client("c") as c:
+            self.assertTrue(c.room)
+        for stranger in strangers:
+            stranger.close()
+
+    def test_a_client_hello_in_pieces_finds_its_way(self):
+        for alpn, path in (("kaigi-media", "/v1/media"), ("http/1.1", "/v1/control")):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = self._context("c", alpn).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+            with socket.create_connection(("127.0.0.1", self.relay.port)) as line:
+                line.settimeout(5)
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+                def until_done(step):
+                    while True:
+                        try:
+                            done = step()
+                        except ssl.SSLWantReadError:
+                            done = None
+                        hello = outgoing.read()
+                        for start in range(0, len(hello), 90):
+                            line.sendall(hello[start:start + 90])
+                            time.sleep(0.01)
+                        if done is not None:
+                            return done
+                        incoming.write(line.recv(4096))
+
+                until_done(lambda: tls.do_handshake() or True)
+                self.assertEqual(tls.selected_alpn_protocol(), alpn)
+                protocol = "Sec-WebSocket-Protocol: kaigi.v1\r\n" if alpn == "http/1.1" else ""
+                until_done(lambda: tls.write(
+                    (f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{protocol}"
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").encode()))
+                self.assertIn(b" 101 ", until_done(lambda: tls.read(200)))
+
     async def test_silence_is_pinged_and_then_given_up(self):
         with Relay(settings="[limits]\nidle-seconds=5\n") as relay:
             relay.import_agenda(event("now", "ab"))
