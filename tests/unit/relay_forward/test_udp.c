@@ -156,12 +156,44 @@ static void too_long_is_refused_and_others_go(void **state)
     kg_udp_close(b);
 }
 
+static void datagrams_bear_their_mark(void **state)
+{
+    (void)state;
+    struct kg_udp *b = open_at(AF_INET, NULL), *a = open_at(AF_INET, NULL);
+    struct sockaddr_storage to;
+    kg_udp_address(b, &to);
+    int on = 1;
+    assert_int_equal(setsockopt(kg_udp_fd(b), IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
+    static const uint8_t dscp[] = {46, 34, 34, 0}; /* the two in the middle leave as one segmented send */
+    for (size_t i = 0; i < sizeof(dscp); i++)
+        assert_true(kg_udp_send(a, (struct sockaddr *)&to, dscp[i], "0123456789", 10));
+    assert_int_equal(kg_udp_flush(a), KG_UDP_OK);
+    for (size_t i = 0; i < sizeof(dscp); i++) {
+        uint8_t data[16], control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+        struct iovec part = {data, sizeof(data)};
+        struct msghdr m = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct pollfd wait = {.fd = kg_udp_fd(b), .events = POLLIN};
+        assert_int_equal(poll(&wait, 1, 2000), 1);
+        assert_int_equal(recvmsg(kg_udp_fd(b), &m, 0), 10);
+        const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        if (!c || c->cmsg_type != IP_TOS) {
+            fail_msg("datagram %zu: no mark", i);
+            return;
+        }
+        assert_int_equal(*CMSG_DATA(c) >> 2, dscp[i]);
+    }
+    kg_udp_close(a);
+    kg_udp_close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(over_ipv4),
         cmocka_unit_test(over_ipv6),
         cmocka_unit_test(more_than_a_batch_leaves_by_itself),
+        cmocka_unit_test(datagrams_bear_their_mark),
         cmocka_unit_test(a_refusal_is_told_and_survived),
         cmocka_unit_test(too_long_is_refused_and_others_go),
     };
