@@ -10,7 +10,13 @@
 #include "relay/acceptor.h"
 #include "relay/tls_server.h"
 
-enum { BATCH = 256, ASK_WORKERS_EVERY_S = 5, RETRY_BASE_MS = 200, RETRY_SPREAD_MS = 800 };
+enum {
+    BATCH = 256,
+    ASK_WORKERS_EVERY_S = 5,
+    TURN_PAGE_EVERY_S = 3600,
+    RETRY_BASE_MS = 200,
+    RETRY_SPREAD_MS = 800
+};
 
 /* What a room's agenda covers, and how long meetings that are over stay joinable by their seats' tokens. */
 #define AGENDA_BEFORE_US (INT64_C(86400) * 1000000)
@@ -66,8 +72,27 @@ void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
         return;
     struct kg_message message = {.type = KG_MESSAGE_AGENDA,
                                  .agenda = {.revision = revision_of(calendar), .calendar = calendar}};
-    kg_session_send(s, &message);
+    if (!s->has_agenda || s->agenda_revision != message.agenda.revision)
+        kg_session_send(s, &message);
+    s->has_agenda = true;
+    s->agenda_revision = message.agenda.revision;
     free(calendar);
+}
+
+void kg_control_send_agendas(struct kg_control *c)
+{
+    for (struct kg_session *s = c->sessions; s; s = s->next) {
+        if (s->greeted && !s->closing)
+            kg_control_send_agenda(c, s);
+    }
+}
+
+/* Days pass while rooms stay connected: what an agenda covers moves on. */
+static void turn_page(struct kg_control *c)
+{
+    kg_control_enforce_agenda(c);
+    kg_directory_prune(c->directory, kg_clock_wall_us() - KEEP_ENDED_US);
+    kg_control_send_agendas(c);
 }
 
 /* The queues' readers. Each takes a batch and lets the loop turn: the queue's descriptor stays readable. */
@@ -145,6 +170,8 @@ static void on_tick(void *user, int64_t now_us)
     kg_session_check_idle(c->sessions, now_us, c->params.settings->idle_seconds * 1000000);
     kg_control_expire_seats(c, now_us);
     kg_control_status_tick(c, now_us);
+    if (c->ticks % TURN_PAGE_EVERY_S == 0)
+        turn_page(c);
     if (c->ticks++ % ASK_WORKERS_EVERY_S == 0 && !kg_worker_request_stats(c->params.pool, 0))
         kg_log(KG_LOG_WARN, "relay", "worker.full", "a worker takes no commands");
     kg_loop_timer_set(c->loop, &c->tick, now_us + KG_CONTROL_TICK_US);

@@ -63,11 +63,11 @@ static struct kg_waiting *wait_for_store(struct kg_control *c, struct kg_queue *
 }
 
 /* The first of the list is the one just added. */
-static void store_busy(struct kg_control *c)
+static void store_busy(struct kg_control *c, const char *so)
 {
     struct kg_waiting *w = c->waiting;
     c->waiting = w->next;
-    refuse(w->replies, "the store is busy; nothing was changed, try again");
+    refuse(w->replies, "the store is busy: %s", so);
     free_waiting(w);
 }
 
@@ -136,7 +136,7 @@ static void add_room(struct kg_control *c, const json_t *request, struct kg_queu
     w->room = calloc(1, sizeof *w->room);
     if (!w->room || !kg_store_room_copy(w->room, &room) ||
         !kg_store_put_room(c->params.store, w->request, &room))
-        store_busy(c);
+        store_busy(c, "nothing was changed, try again");
 }
 
 static json_t *room_json(const struct kg_store_room *room, const struct kg_control *c)
@@ -187,7 +187,7 @@ static void revoke_room(struct kg_control *c, const json_t *request, struct kg_q
     kg_log(KG_LOG_WARN, "relay", "room.revoked", "room %s may not connect any more", id);
     struct kg_waiting *w = wait_for_store(c, replies, json_pack("{s:b, s:s}", "ok", 1, "id", id));
     if (w && !kg_store_put_room(c->params.store, w->request, &revoked))
-        store_busy(c);
+        store_busy(c, "the room is shut out until the next restart only; revoke it again then");
     if (w)
         kg_control_note(c, "room.revoked", "", id, revoked.serial);
     kg_store_room_finish(&revoked);
@@ -271,7 +271,7 @@ static void import_agenda(struct kg_control *c, const json_t *request, struct kg
     w->meetings = news;
     w->meeting_count = count;
     if (!kg_store_put_meetings(c->params.store, w->request, news, count))
-        store_busy(c);
+        store_busy(c, "nothing was changed, try again");
 }
 
 void kg_control_request(struct kg_control *c, json_t *request, struct kg_queue *replies)
@@ -315,10 +315,7 @@ static void apply_agenda(struct kg_control *c, const struct kg_meeting *meetings
     snprintf(detail, sizeof detail, "%zu meetings", count);
     kg_log(KG_LOG_INFO, "relay", "agenda.imported", "%s", detail);
     kg_control_note(c, "agenda.imported", "", "", detail);
-    for (struct kg_session *s = c->sessions; s; s = s->next) {
-        if (s->greeted)
-            kg_control_send_agenda(c, s);
-    }
+    kg_control_send_agendas(c);
     kg_control_enforce_agenda(c);
 }
 

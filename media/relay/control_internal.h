@@ -84,7 +84,9 @@ struct kg_control {
 void kg_control_note(struct kg_control *control, const char *kind, const char *meeting, const char *room,
                      const char *detail);
 void kg_control_gather(struct kg_control *control, struct kg_gathering *gathering);
+/* If it differs from what the room has. */
 void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);
+void kg_control_send_agendas(struct kg_control *control);
 
 /* control_meeting.c: what rooms ask for while they are connected, and what workers tell. */
 void kg_control_message(struct kg_control *control, struct kg_session *session,
@@ -95,7 +97,7 @@ void kg_control_expire_seats(struct kg_control *control, int64_t now_us);
 void kg_control_worker_event(struct kg_control *control, const struct kg_worker_event *event);
 void kg_control_restore_seats(struct kg_control *control, const struct kg_store_snapshot *snapshot);
 void kg_control_send_participants(struct kg_control *control, struct kg_gathering *gathering);
-/* Meetings that were cancelled, or rooms no longer invited: their parties leave. */
+/* Meetings that were cancelled or long over, and rooms no longer invited: their parties leave. */
 void kg_control_enforce_agenda(struct kg_control *control);
 /* Wherever this room sits. */
 void kg_control_end_seats(struct kg_control *control, const struct kg_store_room *room,

@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "relay/control_internal.h"
 
-/* A restarted relay gives seats back in meetings that ended at most so long ago. */
-#define RESTORE_AFTER_END_US (INT64_C(12) * 3600 * 1000000)
+/* Meetings overrun, but rooms also forget to leave: so long after its planned end a meeting is over. */
+#define OVERRUN_US (INT64_C(12) * 3600 * 1000000)
 
 static void welcome(struct kg_control *c, struct kg_session *s, const struct kg_message *hello)
 {
@@ -171,7 +171,8 @@ static struct kg_hall_seat *uninvited(struct kg_control *c, enum kg_reason *reas
     for (struct kg_gathering *g = kg_hall_first(c->hall); g; g = g->next) {
         const struct kg_meeting *meeting = kg_directory_meeting(c->directory, g->uid);
         *reason = KG_REASON_ENDED;
-        if (!meeting || meeting->status == KG_MEETING_CANCELLED)
+        if (!meeting || meeting->status == KG_MEETING_CANCELLED ||
+            kg_clock_wall_us() > meeting->end_us + OVERRUN_US)
             return g->seats;
         *reason = KG_REASON_EXPELLED;
         for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
@@ -226,8 +227,7 @@ void kg_control_restore_seats(struct kg_control *c, const struct kg_store_snapsh
         const struct kg_store_room *room = kg_directory_room(c->directory, stored->room);
         const struct kg_meeting *meeting = kg_directory_meeting(c->directory, stored->meeting_uid);
         bool valid = room && !room->revoked_s && meeting && meeting->status != KG_MEETING_CANCELLED &&
-                     kg_directory_invites(meeting, room->id) &&
-                     wall_us < meeting->end_us + RESTORE_AFTER_END_US;
+                     kg_directory_invites(meeting, room->id) && wall_us < meeting->end_us + OVERRUN_US;
         struct kg_gathering *g = valid ? kg_hall_find(c->hall, meeting->uid) : NULL;
         if (valid && !g)
             g = kg_hall_open(c->hall, meeting->uid, kg_worker_pool_assign(c->params.pool));

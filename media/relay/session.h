@@ -33,6 +33,8 @@ struct kg_session {
     int64_t pinged_us;
     int64_t heard_us; /* when anything last came: message or pong */
     struct kg_hall_seat *seat;
+    bool has_agenda;
+    uint64_t agenda_revision;
     struct kg_ws_queue queue;
     uint8_t *incoming;
     size_t incoming_size, incoming_capacity;

@@ -17,7 +17,7 @@ REFUSED = (ssl.SSLError, OSError, websockets.WebSocketException, ConnectionEnded
 class Control(unittest.IsolatedAsyncioTestCase):
     @classmethod
     def setUpClass(cls):
-        cls.relay = Relay(settings="[media]\nworkers=2\n", rooms=("a", "b", "c")).__enter__()
+        cls.relay = Relay(settings="[media]\nworkers=2\ntunnel-threads=2\n", rooms=("a", "b", "c")).__enter__()
         cls.relay.import_agenda(event("now", "ab"), event("later", "ab", 90), event("over", "ab", -120, 60),
                                 event("others", "bc", title="別の会議"))
 
@@ -195,6 +195,12 @@ class Control(unittest.IsolatedAsyncioTestCase):
         async with self.relay.client("c") as c:
             self.relay.import_agenda(event("pushed", "c", title="追加の会議"))
             await c.wait(lambda x: "UID:pushed" in x.agenda)
+            self.relay.import_agenda(event("not for c", "ab", -600, 60))
+            self.relay.import_agenda(event("pushed too", "c"))
+            await c.wait(lambda x: "UID:pushed too" in x.agenda)
+            revisions = [m["revision"] for _, m in c.log if m["type"] == "agenda"]
+            self.assertEqual(len(revisions), 3, "not told about what does not concern it")
+            self.assertEqual(len(set(revisions)), 3)
             await c.join("pushed", offer(), LINES)
             self.relay.import_agenda(event("pushed", "c", extra=["SEQUENCE:1", "STATUS:CANCELLED"]))
             await c.wait(lambda x: x.left)
