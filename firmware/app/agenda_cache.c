@@ -14,6 +14,7 @@ static const char file_name[] = "agenda.ics";
 struct kg_agenda_cache {
     char *folder;
     char *text; /* NULL: none yet */
+    int64_t time_us;
 };
 
 struct kg_agenda_cache *kg_agenda_cache_create(const char *folder)
@@ -27,6 +28,8 @@ struct kg_agenda_cache *kg_agenda_cache_create(const char *folder)
     if (kg_state_file_read(folder, file_name, KG_AGENDA_CACHE_MAX_BYTES, &cache->text, &size) !=
         KG_STATE_FILE_OK)
         cache->text = NULL;
+    if (cache->text)
+        cache->time_us = kg_state_file_time_us(folder, file_name);
     return cache;
 }
 
@@ -39,7 +42,7 @@ void kg_agenda_cache_destroy(struct kg_agenda_cache *cache)
     free(cache);
 }
 
-bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar)
+bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar, int64_t wall_us)
 {
     size_t size = strlen(calendar);
     if (size > KG_AGENDA_CACHE_MAX_BYTES) {
@@ -49,12 +52,18 @@ bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar)
     char *copy = strdup(calendar);
     if (!copy)
         return false;
-    bool changed = !cache->text || strcmp(cache->text, copy) != 0;
     free(cache->text);
     cache->text = copy;
-    if (changed && !kg_state_file_write(cache->folder, file_name, copy, size))
+    cache->time_us = wall_us;
+    /* Even the same again: the file's time says as of when it holds. */
+    if (!kg_state_file_write(cache->folder, file_name, copy, size))
         kg_log(KG_LOG_WARN, "app", NULL, "the agenda is not kept for the next start");
     return true;
+}
+
+int64_t kg_agenda_cache_time_us(const struct kg_agenda_cache *cache)
+{
+    return cache->time_us;
 }
 
 static int64_t midnight_us(int64_t wall_us, int days)

@@ -28,10 +28,12 @@ struct kg_agenda_cache;
 /* With what the folder holds; without a readable file, empty. NULL: memory is short. */
 KG_MUST_CHECK struct kg_agenda_cache *kg_agenda_cache_create(const char *folder);
 void kg_agenda_cache_destroy(struct kg_agenda_cache *cache);
-/* A new calendar from the relay: kept in memory, and in the folder if it can be written (else logged). false:
- * too large or not a text; the old one stays. */
-KG_MUST_CHECK bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar);
+/* A new calendar, sent by the relay at wall_us: kept in memory, and in the folder if it can be written (else
+ * logged). false: too large or not a text; the old one stays. */
+KG_MUST_CHECK bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar, int64_t wall_us);
 /* The meetings of the local day wall_us lies in, those that reach into it too. */
 void kg_agenda_cache_day(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *day);
+/* Wall time at which the relay last sent a calendar; 0: never. */
+int64_t kg_agenda_cache_time_us(const struct kg_agenda_cache *cache);
 /* When the local day after wall_us begins. */
 int64_t kg_agenda_next_day_us(int64_t wall_us);

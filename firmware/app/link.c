@@ -35,6 +35,8 @@ struct kg_link {
     struct kg_identity *identity;
     struct kg_ws_client *control;
     bool welcomed;
+    bool away; /* said in the log */
+    enum kg_ws_failure away_failure;
     struct kg_call *call;
     struct kg_media *media;
     uint32_t request;
@@ -118,6 +120,9 @@ static void look_into(struct kg_link *link, const struct kg_message *message)
 {
     switch (message->type) {
     case KG_MESSAGE_WELCOME:
+        if (link->away)
+            kg_log(KG_LOG_INFO, "app", "app.relay-back", "the relay is there again");
+        link->away = false;
         link->welcomed = true;
         break;
     case KG_MESSAGE_JOINED:
@@ -152,12 +157,23 @@ static void on_message(void *user, const void *data, size_t size, bool binary)
     post(link, &event);
 }
 
+/* Once for each failure, not for each try: a relay may be away for a weekend. */
+static void log_away(struct kg_link *link, const struct kg_ws_close *close)
+{
+    if (link->stopping)
+        return;
+    bool again = link->away && link->away_failure == close->failure;
+    link->away = true;
+    link->away_failure = close->failure;
+    kg_log(again ? KG_LOG_DEBUG : KG_LOG_WARN, "app", "app.relay-away", "the relay is away: %s: %s",
+           kg_ws_failure_name(close->failure), close->detail[0] ? close->detail : "the connection ended");
+}
+
 static void on_closed(void *user, const struct kg_ws_close *close)
 {
     struct kg_link *link = user;
     struct kg_link_event event = {.kind = KG_LINK_CLOSED, .close = *close};
-    kg_log(KG_LOG_WARN, "app", "app.relay-away", "the relay is away: %s: %s",
-           kg_ws_failure_name(close->failure), close->detail);
+    log_away(link, close);
     kg_ws_client_destroy(link->control);
     link->control = NULL;
     link->welcomed = false;

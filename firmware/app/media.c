@@ -13,7 +13,7 @@ static void report_device(struct kg_media *media, enum kg_media_device device, e
     struct kg_media_report report = {.event = KG_MEDIA_DEVICE, .device = device};
     report.device_present = event == KG_DEVICE_RUNNING;
     snprintf(report.text, sizeof report.text, "%s", text ? text : "");
-    kg_log(report.device_present ? KG_LOG_INFO : KG_LOG_WARN, "app", "app.device", "%s", report.text);
+    kg_log(KG_LOG_DEBUG, "app", "app.device", "%s", report.text); /* gst has said it */
     media->params.report(media->params.user, &report);
 }
 

@@ -20,9 +20,9 @@ enum kg_problem kg_problem_of_close(enum kg_ws_failure failure)
     case KG_WS_TLS_NAME:
         return KG_PROBLEM_RELAY_UNTRUSTED;
     case KG_WS_TLS_EXPIRED:
+        return KG_PROBLEM_RELAY_EXPIRED;
     case KG_WS_TLS_NOT_YET:
-        /* The relay's certificate is renewed by its administrator in time; a clock without a battery is not.
-         */
+        /* No authority signs for the future; a clock without a battery starts in the past. */
         return KG_PROBLEM_CLOCK_WRONG;
     case KG_WS_REJECTED:
         return KG_PROBLEM_CERTIFICATE_REFUSED;

@@ -22,6 +22,8 @@ struct kg_room_machine {
     uint32_t attempts;     /* since the link was last ready */
     int64_t connect_us;    /* when to try next; INT64_MAX: not by time */
     int64_t not_before_us; /* the relay asked for patience */
+    enum kg_problem told;  /* what the relay said of this connection, before it ended it */
+    bool page_of_link;     /* the error page is about the link: it goes when the link is there again */
 
     char auto_join[KG_ROOM_UID_SIZE];
     char uid[KG_ROOM_UID_SIZE]; /* of the meeting joined, or being joined */
@@ -118,7 +120,8 @@ static void show_home(struct kg_room_machine *m)
 
 static void show_error(struct kg_room_machine *m, enum kg_problem problem, const char *detail)
 {
-    kg_log(KG_LOG_WARN, "app", "app.problem", "problem %d: %s", problem, detail);
+    kg_log(KG_LOG_WARN, "app", "app.problem", "page %s: %s", kg_problem_text(problem)->code, detail);
+    m->page_of_link = false;
     char uid[KG_ROOM_UID_SIZE];
     memcpy(uid, m->uid, sizeof uid);
     if (in_call(m))
@@ -226,6 +229,17 @@ static void on_joined(struct kg_room_machine *m, const struct kg_message *messag
     check_joined(m);
 }
 
+/* What is wrong with this room as such, not with a join: it ends a meeting, and stands on the home screen. */
+static void be_told(struct kg_room_machine *m, enum kg_problem problem, const char *detail)
+{
+    m->told = problem;
+    if (in_call(m)) {
+        show_error(m, problem, detail);
+        m->page_of_link = true;
+    }
+    kg_problem_fill(&m->state.error, problem, detail);
+}
+
 static void on_error(struct kg_room_machine *m, const struct kg_message *message)
 {
     bool ours = m->join_pending && message->error.request == m->request;
@@ -234,7 +248,7 @@ static void on_error(struct kg_room_machine *m, const struct kg_message *message
            message->error.message ? message->error.message : "");
     if (!ours) {
         if (message->error.code == KG_ERROR_REVOKED || message->error.code == KG_ERROR_UNSUPPORTED_PROTOCOL)
-            show_error(m, kg_problem_of_error(message->error.code), name);
+            be_told(m, kg_problem_of_error(message->error.code), name);
         return;
     }
     m->join_pending = false;
@@ -285,15 +299,42 @@ static void on_welcome(struct kg_room_machine *m, const struct kg_message *messa
     m->not_before_us = 0;
     m->connect_us = INT64_MAX;
     m->state.relay = KG_RELAY_CONNECTED;
+    m->state.relay_closing = false;
     kg_room_text_set(m->state.room.organization, sizeof m->state.room.organization,
                      message->welcome.organization);
     kg_room_text_set(m->state.room.department, sizeof m->state.room.department, message->welcome.department);
     kg_room_text_set(m->state.room.name, sizeof m->state.room.name, message->welcome.name);
+    m->state.relay_closing = false;
+    m->told = KG_PROBLEM_NONE;
+    if (m->state.screen == KG_SCREEN_ERROR && m->page_of_link)
+        show_home(m);
     if (m->state.screen != KG_SCREEN_ERROR)
         memset(&m->state.error, 0, sizeof m->state.error);
     if (in_call(m))
         send_join(m);
     try_auto_join(m);
+}
+
+static void on_closing(struct kg_room_machine *m, const struct kg_message *message)
+{
+    kg_log(KG_LOG_WARN, "app", "app.relay-closing", "the relay ends the connection: %s",
+           kg_reason_name(message->closing.reason));
+    m->not_before_us = m->now_us + (int64_t)message->closing.retry_ms * 1000;
+    switch (message->closing.reason) {
+    case KG_REASON_REVOKED:
+        be_told(m, KG_PROBLEM_CERTIFICATE_REFUSED, "the relay has revoked this room");
+        break;
+    case KG_REASON_REPLACED:
+        /* Coming back at once would only throw the other one out, and be thrown out again. */
+        be_told(m, KG_PROBLEM_ROOM_TAKEN, "another terminal came with the same certificate");
+        m->not_before_us = m->now_us + KG_ROOM_TAKEN_WAIT_US;
+        break;
+    case KG_REASON_SHUTTING_DOWN:
+        m->state.relay_closing = true;
+        break;
+    default:
+        break;
+    }
 }
 
 void kg_room_machine_message(struct kg_room_machine *m, const struct kg_message *message)
@@ -318,13 +359,24 @@ void kg_room_machine_message(struct kg_room_machine *m, const struct kg_message 
         on_error(m, message);
         break;
     case KG_MESSAGE_CLOSING:
-        m->not_before_us = m->now_us + (int64_t)message->closing.retry_ms * 1000;
-        if (message->closing.reason == KG_REASON_REVOKED)
-            show_error(m, KG_PROBLEM_CERTIFICATE_REFUSED, "the relay has revoked this room");
+        on_closing(m, message);
         break;
     default: /* the agenda comes through kg_room_machine_agenda; slots concern the call */
         break;
     }
+}
+
+static void be_cut_off(struct kg_room_machine *m)
+{
+    m->state.meeting.reconnecting = true;
+    m->state.meeting.line_quality = 0;
+    m->state.meeting.speaking = 0;
+}
+
+static void show_link_error(struct kg_room_machine *m, enum kg_problem problem, const char *detail)
+{
+    show_error(m, problem, detail);
+    m->page_of_link = true;
 }
 
 void kg_room_machine_closed(struct kg_room_machine *m, const struct kg_ws_close *close)
@@ -333,15 +385,17 @@ void kg_room_machine_closed(struct kg_room_machine *m, const struct kg_ws_close 
     m->link = LINK_DOWN;
     m->join_pending = false;
     m->state.relay = KG_RELAY_AWAY;
-    enum kg_problem problem = kg_problem_of_close(close->failure);
+    enum kg_problem problem = m->told != KG_PROBLEM_NONE ? m->told : kg_problem_of_close(close->failure);
+    m->told = KG_PROBLEM_NONE;
     schedule_connect(m);
     if (m->state.screen == KG_SCREEN_MEETING) {
-        m->state.meeting.reconnecting = true;
+        be_cut_off(m);
+        kg_problem_fill(&m->state.error, problem, close->detail);
     } else if (m->state.screen == KG_SCREEN_JOINING) {
         /* A line that just broke is tried again at once, within KG_ROOM_JOIN_MAX_US; the rest needs a person.
          */
         if (!was_ready && problem != KG_PROBLEM_NONE && !m->state.joining.resuming)
-            show_error(m, problem, close->detail);
+            show_link_error(m, problem, close->detail);
         else
             kg_room_view_step(&m->state.joining, KG_JOINING_RELAY);
     } else if (m->state.screen != KG_SCREEN_ERROR) {
@@ -362,7 +416,7 @@ static void on_media_lost(struct kg_room_machine *m, const struct kg_media_repor
         show_error(m, kg_problem_of_loss(report->loss), report->text);
         return;
     }
-    m->state.meeting.reconnecting = true;
+    be_cut_off(m);
     if (m->link == LINK_READY)
         send_join(m);
 }
@@ -466,17 +520,34 @@ void kg_room_machine_intent(struct kg_room_machine *m, const struct kg_intent *i
 
 /* --- time ----------------------------------------------------------------------------------------------- */
 
-void kg_room_machine_agenda(struct kg_room_machine *m, const struct kg_room_meeting *meetings, uint32_t count)
+void kg_room_machine_remember(struct kg_room_machine *m, const struct kg_room_name *name)
 {
+    m->state.room = *name;
+}
+
+void kg_room_machine_agenda(struct kg_room_machine *m, const struct kg_room_meeting *meetings, uint32_t count,
+                            int64_t agenda_us)
+{
+    m->state.agenda_us = agenda_us;
     kg_room_view_agenda(&m->state, meetings, count);
     kg_room_view_time(&m->state);
     try_auto_join(m);
+}
+
+static void on_join_too_long(struct kg_room_machine *m)
+{
+    if (m->seated)
+        show_error(m, KG_PROBLEM_MEDIA_BLOCKED, "neither UDP nor the tunnel carries media");
+    else
+        show_link_error(m, KG_PROBLEM_RELAY_UNREACHABLE, "no answer in time");
 }
 
 void kg_room_machine_tick(struct kg_room_machine *m, int64_t now_us, int64_t wall_us)
 {
     m->now_us = now_us;
     m->state.wall_us = wall_us;
+    if (m->state.relay == KG_RELAY_CONNECTED && m->state.agenda_us != 0)
+        m->state.agenda_us = wall_us;
     kg_room_view_time(&m->state);
     if (m->link == LINK_DOWN && now_us >= m->connect_us)
         connect_now(m);
@@ -487,8 +558,7 @@ void kg_room_machine_tick(struct kg_room_machine *m, int64_t now_us, int64_t wal
     }
     if (m->state.screen == KG_SCREEN_JOINING && now_us - m->joining_since_us >= KG_ROOM_JOIN_MAX_US &&
         !m->media_up)
-        show_error(m, m->seated ? KG_PROBLEM_MEDIA_BLOCKED : KG_PROBLEM_RELAY_UNREACHABLE,
-                   m->seated ? "neither UDP nor the tunnel carries media" : "no answer in time");
+        on_join_too_long(m);
     if (m->state.screen == KG_SCREEN_ENDED && now_us - m->ended_us >= KG_ROOM_ENDED_PAGE_US)
         show_home(m);
     check_joined(m);

@@ -16,8 +16,9 @@
 
 enum {
     KG_ROOM_RETRY_FIRST_US = 200000,
-    KG_ROOM_RETRY_MEETING_US = 1500000, /* longest wait between tries while in a meeting */
+    KG_ROOM_RETRY_MEETING_US = 1000000, /* longest wait between tries while in a meeting */
     KG_ROOM_RETRY_HOME_US = 15000000,
+    KG_ROOM_TAKEN_WAIT_US = 60000000,  /* after another terminal took this room's place */
     KG_ROOM_JOIN_MAX_US = 12000000,    /* from touch to media, else an error page */
     KG_ROOM_PICTURE_MAX_US = 2000000,  /* from media to the meeting's page without a picture */
     KG_ROOM_ENDED_PAGE_US = 15000000,  /* then home by itself */
@@ -38,9 +39,12 @@ void kg_room_machine_intent(struct kg_room_machine *machine, const struct kg_int
 void kg_room_machine_closed(struct kg_room_machine *machine, const struct kg_ws_close *close);
 void kg_room_machine_message(struct kg_room_machine *machine, const struct kg_message *message);
 void kg_room_machine_media(struct kg_room_machine *machine, const struct kg_media_report *report);
-/* Today's meetings, by start; state and joinable are filled in here and kept up to date. */
+/* At start: this room's name as the relay told it in the last run. */
+void kg_room_machine_remember(struct kg_room_machine *machine, const struct kg_room_name *name);
+/* Today's meetings, by start; state and joinable are filled in here and kept up to date. agenda_us: wall time
+ * the relay sent them; 0: it never did. */
 void kg_room_machine_agenda(struct kg_room_machine *machine, const struct kg_room_meeting *meetings,
-                            uint32_t count);
+                            uint32_t count, int64_t agenda_us);
 /* Before the inputs above, and whenever next_us has come: they all happen at the time last said here. */
 void kg_room_machine_tick(struct kg_room_machine *machine, int64_t now_us, int64_t wall_us);
 int64_t kg_room_machine_next_us(const struct kg_room_machine *machine);

@@ -46,7 +46,8 @@ enum kg_state_file_result kg_state_file_read(const char *folder, const char *nam
         return KG_STATE_FILE_ABSENT;
     bool ok = fd >= 0 && read_all(fd, max, data, size);
     if (!ok)
-        kg_log(KG_LOG_ERROR, "app", "app.state-unreadable", "%s: %m", path);
+        kg_log(KG_LOG_ERROR, "app", "app.state-unreadable",
+               "%s: %m; give this user the folder ([state] folder) to read and write", path);
     if (fd >= 0)
         close(fd);
     return ok ? KG_STATE_FILE_OK : KG_STATE_FILE_FAILED;
@@ -96,7 +97,8 @@ bool kg_state_file_write(const char *folder, const char *name, const void *data,
     sync_folder(folder);
     return true;
 fail:
-    kg_log(KG_LOG_ERROR, "app", "app.state-not-saved", "%s: %m", path);
+    kg_log(KG_LOG_ERROR, "app", "app.state-not-saved",
+           "%s: %m; give this user the folder ([state] folder) to write, and free its disk", path);
     return false;
 }
 
@@ -107,4 +109,14 @@ void kg_state_file_spoil(const char *folder, const char *name)
     if (truncate(path, 0) != 0)
         kg_log(KG_LOG_ERROR, "app", NULL, "%s: %m", path);
     sync_folder(folder);
+}
+
+int64_t kg_state_file_time_us(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (stat(path, &info) != 0)
+        return 0;
+    return (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
 }

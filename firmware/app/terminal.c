@@ -10,6 +10,7 @@
 #include "app/link.h"
 #include "app/picture_slots.h"
 #include "app/room_machine.h"
+#include "app/room_memory.h"
 #include "app/signals.h"
 #include "app/tap.h"
 #include "base/clock.h"
@@ -29,8 +30,9 @@ struct terminal {
     struct kg_agenda_cache *agenda;
     struct kg_room_machine *machine;
     struct kg_link *link;
-    int64_t next_day_us; /* wall */
-    int64_t end_us;      /* INT64_MAX: none */
+    struct kg_room_name name; /* as kept in the state folder */
+    int64_t next_day_us;      /* wall */
+    int64_t end_us;           /* INT64_MAX: none */
     bool quit;
 };
 
@@ -93,7 +95,7 @@ static void show_agenda(struct terminal *t)
         meetings[i].state = day.entries[i].cancelled ? KG_MEETING_CANCELLED : KG_MEETING_UPCOMING;
     }
     t->next_day_us = kg_agenda_next_day_us(wall_us);
-    kg_room_machine_agenda(t->machine, meetings, count);
+    kg_room_machine_agenda(t->machine, meetings, count, kg_agenda_cache_time_us(t->agenda));
 }
 
 /* --- one turn of the main loop -------------------------------------------------------------------------- */
@@ -109,9 +111,10 @@ static void hear(struct terminal *t, struct kg_link_event *event)
         break;
     case KG_LINK_MESSAGE:
         if (event->message->type == KG_MESSAGE_AGENDA &&
-            kg_agenda_cache_put(t->agenda, event->message->agenda.calendar))
+            kg_agenda_cache_put(t->agenda, event->message->agenda.calendar, kg_clock_wall_us()))
             show_agenda(t);
         kg_room_machine_message(t->machine, event->message);
+        kg_room_memory_keep(t->settings.state_folder, &kg_room_machine_state(t->machine)->room, &t->name);
         kg_message_destroy(event->message);
         break;
     }
@@ -219,6 +222,8 @@ static bool wire(struct terminal *t)
                                         kg_clock_wall_us());
     if (!t->pictures || !t->agenda || !t->machine)
         return false;
+    kg_room_memory_load(t->settings.state_folder, &t->name);
+    kg_room_machine_remember(t->machine, &t->name);
     const struct kg_link_params link = {.settings = &t->settings,
                                         .path = path_of(t),
                                         .screen = t->pictures,

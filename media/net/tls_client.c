@@ -1,11 +1,13 @@
 #include "net/tls_client.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -99,6 +101,22 @@ static enum kg_tls_problem load_files(SSL_CTX *context, const struct kg_tls_clie
     return KG_TLS_OK;
 }
 
+/* OpenSSL's own words for a missing file are "system lib". */
+static void describe_file(const char *file, char *detail, size_t detail_size)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    if (!file)
+        snprintf(detail, detail_size, "no key file is set");
+    else if (access(file, R_OK) != 0)
+        snprintf(detail, detail_size, "%s: %s", file, strerror(errno));
+    else if (reason && strcmp(reason, "key values mismatch") == 0)
+        snprintf(detail, detail_size, "%s: not the key of the certificate", file);
+    else
+        snprintf(detail, detail_size, "%s: not a PEM file of the kind wanted (%s)", file,
+                 reason ? reason : "cannot be used");
+}
+
 /* A key with a passphrase must not stop the program to ask for it. */
 static int no_passphrase(char *buffer, int size, int writing, void *user)
 {
@@ -131,10 +149,7 @@ static enum kg_tls_problem set_up(struct kg_tls_client *tls, const struct kg_tls
     ERR_clear_error();
     enum kg_tls_problem problem = load_files(tls->context, params, &file);
     if (problem != KG_TLS_OK) {
-        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        snprintf(detail, detail_size, "%s: %s", file ? file : "(no file)",
-                 reason ? reason : "cannot be used");
-        ERR_clear_error();
+        describe_file(file, detail, detail_size);
     }
     return problem;
 }

@@ -24,6 +24,15 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "中継サーバーを確認できません",
             "つながった相手が正しい中継サーバーだと確かめられないため、接続をやめました。",
             {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
+        },
+    [KG_PROBLEM_RELAY_EXPIRED] =
+        {
+            "K-104",
+            "中継サーバーの証明書が期限切れです",
+            "証明書の期限が過ぎているか、この端末の時計が進んでいます。",
+            {"下の日時が正しいか確かめてください。", "下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
         },
     [KG_PROBLEM_CERTIFICATE_EXPIRED] =
         {
@@ -31,6 +40,7 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "この端末の証明書が期限切れです",
             "端末の身分を示す証明書の有効期限が過ぎています。",
             {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
         },
     [KG_PROBLEM_CERTIFICATE_REFUSED] =
         {
@@ -38,13 +48,23 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "この端末は登録されていません",
             "中継サーバーが、この端末の証明書を受け付けませんでした。",
             {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
         },
     [KG_PROBLEM_CLOCK_WRONG] =
         {
             "K-203",
             "端末の時計が合っていません",
-            "日付や時刻がずれているため、安全な接続を確かめられません。",
-            {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            "時計が遅れているため、安全な接続を確かめられません。",
+            {"下の日時が正しいか確かめてください。", "下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
+        },
+    [KG_PROBLEM_ROOM_TAKEN] =
+        {
+            "K-204",
+            "別の端末がこの会議室として接続しています",
+            "同じ証明書を持つ端末がもう1台あります。",
+            {"使わないほうの端末の電源を切ってください。", ASK_IT},
+            .needs_it = true,
         },
     [KG_PROBLEM_PROTOCOL] =
         {
@@ -93,7 +113,9 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "K-601",
             "端末の設定に誤りがあります",
             "設定ファイルを読み込めませんでした。",
-            {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            {"下の内容を情報システム担当に伝えてください。",
+             "直したあとで「もう一度試す」を押すと、設定を読み直します。"},
+            .needs_it = true,
         },
     [KG_PROBLEM_IDENTITY] =
         {
@@ -101,6 +123,7 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "端末の鍵か証明書がありません",
             "端末の登録が終わっていないか、ファイルが失われています。",
             {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            .needs_it = true,
         },
     [KG_PROBLEM_INTERNAL] =
         {

@@ -131,7 +131,8 @@ struct kg_room_state {
     int64_t wall_us; /* now; shown to the minute */
     struct kg_room_name room;
     enum kg_relay_state relay;
-    int64_t relay_since_us; /* wall; when `relay` last changed */
+    bool relay_closing; /* it said that it stops or restarts */
+    int64_t agenda_us;  /* wall; when the meetings below were true: now while connected; 0: none came yet */
     enum kg_device_state camera, microphone, speaker;
     bool notices[KG_NOTICE_COUNT];
     struct kg_room_meeting meetings[KG_ROOM_MAX_MEETINGS]; /* today's by start time */

@@ -7,6 +7,10 @@
 #include "base/log.h"
 #include "core/theme.h"
 
+static const char display_remedy[] =
+    "start it inside a desktop (DISPLAY or WAYLAND_DISPLAY), or let this user open /dev/dri and /dev/input "
+    "(groups video, render, input), or give --headless";
+
 static void set_hints(const struct kg_ui_options *options)
 {
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
@@ -63,12 +67,27 @@ static SDL_Renderer *make_renderer(SDL_Window *window, bool headless)
     return renderer;
 }
 
+/* SDL falls back on drivers that show nothing: fine when asked for, else nobody would ever see the terminal.
+ */
+static bool shows_something(bool headless)
+{
+    const char *driver = SDL_GetCurrentVideoDriver();
+    if (headless || SDL_getenv("SDL_VIDEODRIVER") || !driver)
+        return true;
+    return strcmp(driver, "offscreen") != 0 && strcmp(driver, "dummy") != 0 && strcmp(driver, "evdev") != 0;
+}
+
 bool kg_window_open(struct kg_window *w, const struct kg_ui_options *options)
 {
     *w = (struct kg_window){0};
     set_hints(options);
     if (!start_video(options->headless)) {
-        kg_log(KG_LOG_ERROR, "ui", "ui.no_display", "no display: %s", SDL_GetError());
+        kg_log(KG_LOG_ERROR, "ui", "ui.no_display", "no display: %s; %s", SDL_GetError(), display_remedy);
+        return false;
+    }
+    if (!shows_something(options->headless)) {
+        kg_log(KG_LOG_ERROR, "ui", "ui.no_display", "no display is found; %s", display_remedy);
+        SDL_QuitSubSystem(SDL_INIT_VIDEO);
         return false;
     }
     if (TTF_Init() != 0) {

@@ -34,6 +34,15 @@ void kg_words_clock(char *text, size_t size, int64_t wall_us)
     put(text, size, "%d:%02d", tm.tm_hour, tm.tm_min);
 }
 
+void kg_words_moment(char *text, size_t size, int64_t wall_us, int64_t now_us)
+{
+    struct tm tm = local(wall_us), now = local(now_us);
+    if (tm.tm_year == now.tm_year && tm.tm_yday == now.tm_yday)
+        kg_words_clock(text, size, wall_us);
+    else
+        put(text, size, kg_tr("%d月%d日 %d:%02d"), tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min);
+}
+
 void kg_words_range(char *text, size_t size, int64_t start_us, int64_t end_us)
 {
     struct tm a = local(start_us), b = local(end_us);

@@ -50,7 +50,7 @@ static void draw_remedies(struct kg_canvas *c, struct kg_rect box, const struct 
     draw_section(c, &box, KG_ICON_BUILD, kg_tr("対応のしかた"));
     bool alone = !text->remedies[1];
     for (int i = 0; i < KG_PROBLEM_REMEDIES && text->remedies[i]; i++) {
-        char number[8];
+        char number[12];
         struct kg_rect row = kg_rect_cut_top(&box, REMEDY_HEIGHT);
         kg_rect_cut_left(&row, 40);
         struct kg_rect dot = kg_rect_cut_left(&row, alone ? 0 : 32);
@@ -107,7 +107,8 @@ static void draw_for_it(struct kg_canvas *c, struct kg_rect box, const struct kg
     kg_rect_cut_top(&inner, 2);
     draw_field(c, &inner, kg_tr("番号"), text->code, 1);
     kg_words_place(place, sizeof(place), &s->room);
-    draw_field(c, &inner, kg_tr("会議室"), place, 1);
+    if (s->room.name[0])
+        draw_field(c, &inner, kg_tr("会議室"), place, 1);
     kg_words_date(date, sizeof(date), s->wall_us);
     kg_words_clock(clock, sizeof(clock), s->wall_us);
     snprintf(when, sizeof(when), "%s %s", date, clock);
@@ -122,7 +123,7 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     const struct kg_problem_text *text = kg_problem_text(s->error.problem);
     struct kg_rect all = kg_canvas_area(c);
     kg_canvas_fill(c, all, KG_COLOR_BACKGROUND);
-    int remedies = 40, fields = 40 + 3 * FIELD_HEIGHT;
+    int remedies = 40, fields = 40 + (s->room.name[0] ? 3 : 2) * FIELD_HEIGHT;
     for (int i = 0; i < KG_PROBLEM_REMEDIES && text->remedies[i]; i++)
         remedies += REMEDY_HEIGHT;
     if (s->error.detail[0])
@@ -137,14 +138,17 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     kg_rect_cut_top(&inner, 18);
     draw_for_it(c, kg_rect_cut_top(&inner, fields + 40), s, text);
     struct kg_rect buttons = kg_rect_cut_bottom(&inner, 76);
-    kg_button(c, kg_rect_cut_left(&buttons, s->error.retryable ? (buttons.w - KG_SPACE_M) / 2 : buttons.w),
-              &(struct kg_button){.id = "error.home",
-                                  .label = kg_tr("ホームに戻る"),
-                                  .icon = KG_ICON_HOME,
-                                  .kind = s->error.retryable ? KG_BUTTON_SECONDARY : KG_BUTTON_PRIMARY});
+    bool home = s->error.problem != KG_PROBLEM_SETTINGS; /* without settings there is none */
+    if (home)
+        kg_button(c,
+                  kg_rect_cut_left(&buttons, s->error.retryable ? (buttons.w - KG_SPACE_M) / 2 : buttons.w),
+                  &(struct kg_button){.id = "error.home",
+                                      .label = kg_tr("ホームに戻る"),
+                                      .icon = KG_ICON_HOME,
+                                      .kind = s->error.retryable ? KG_BUTTON_SECONDARY : KG_BUTTON_PRIMARY});
     if (!s->error.retryable)
         return;
-    kg_rect_cut_left(&buttons, KG_SPACE_M);
+    kg_rect_cut_left(&buttons, home ? KG_SPACE_M : 0);
     kg_button(c, buttons,
               &(struct kg_button){.id = "error.retry",
                                   .label = kg_tr("もう一度試す"),

@@ -80,19 +80,30 @@ static void draw_header(struct kg_canvas *c, struct kg_rect row, const struct kg
 
 /* --- one strip for what is wrong now --- */
 
+static void describe_relay(const struct kg_room_state *s, char *text, size_t size)
+{
+    const struct kg_problem_text *p =
+        kg_problem_text(s->error.problem ? s->error.problem : KG_PROBLEM_RELAY_UNREACHABLE);
+    char what[256], as_of[96] = "", moment[64];
+    if (s->relay_closing)
+        snprintf(what, sizeof(what), "%s", kg_tr("中継サーバーが停止中です。自動で接続し直しています。"));
+    else
+        snprintf(what, sizeof(what),
+                 p->needs_it ? kg_tr("%s（%s）。情報システム担当に連絡してください。")
+                             : kg_tr("%s（%s）。自動で接続し直しています。"),
+                 kg_tr(p->headline), p->code);
+    if (s->agenda_us > 0) {
+        kg_words_moment(moment, sizeof(moment), s->agenda_us, s->wall_us);
+        snprintf(as_of, sizeof(as_of), kg_tr("予定は%s時点です。"), moment);
+    }
+    snprintf(text, size, "%s%s", what, as_of);
+}
+
 static bool find_trouble(const struct kg_room_state *s, char *text, size_t size, const char **icon)
 {
-    char clock[16];
-    kg_words_clock(clock, sizeof(clock), s->relay_since_us);
     if (s->relay == KG_RELAY_AWAY) {
-        const char *what = kg_tr(s->error.problem ? kg_problem_text(s->error.problem)->headline
-                                                  : "中継サーバーにつながりません");
         *icon = KG_ICON_NETWORK_OFF;
-        if (s->relay_since_us > 0)
-            snprintf(text, size, kg_tr("%s。自動で接続し直しています。予定は%s時点のものです。"), what,
-                     clock);
-        else
-            snprintf(text, size, kg_tr("%s。自動で接続し直しています。"), what);
+        describe_relay(s, text, size);
         return true;
     }
     for (int i = 0; i < KG_NOTICE_COUNT; i++) {
@@ -129,7 +140,10 @@ static void draw_no_meeting(struct kg_canvas *c, struct kg_rect card, const stru
     kg_canvas_icon(c, kg_rect(icon.x + icon.w / 2 - 52, icon.y, 104, 104), KG_ICON_EVENT_AVAILABLE, 56,
                    KG_COLOR_ON_PRIMARY_SOFT);
     kg_rect_cut_top(&inner, 20);
-    const char *headline = s->meeting_count ? "本日の会議はすべて終わりました" : "本日の会議はありません";
+    bool unknown = s->agenda_us == 0 && s->meeting_count == 0;
+    const char *headline = unknown            ? "予定をまだ受け取っていません"
+                           : s->meeting_count ? "本日の会議はすべて終わりました"
+                                              : "本日の会議はありません";
     kg_canvas_text(c, kg_rect_cut_top(&inner, 48),
                    (struct kg_text_style){
                        .size = KG_TEXT_LARGE, .color = KG_COLOR_TEXT, .bold = true, .align = KG_ALIGN_CENTER},
@@ -137,7 +151,8 @@ static void draw_no_meeting(struct kg_canvas *c, struct kg_rect card, const stru
     kg_canvas_text(
         c, kg_rect_cut_top(&inner, 40),
         (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
-        kg_tr("予定が入ると、ここに表示されます。"));
+        kg_tr(unknown ? "中継サーバーにつながると、ここに表示されます。"
+                      : "予定が入ると、ここに表示されます。"));
 }
 
 static void draw_offered(struct kg_canvas *c, struct kg_rect card, const struct kg_room_state *s,

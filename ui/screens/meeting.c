@@ -8,6 +8,7 @@
 
 #include "core/i18n.h"
 #include "core/icons.h"
+#include "core/problems.h"
 #include "core/words.h"
 #include "widgets/bars.h"
 #include "widgets/button.h"
@@ -180,8 +181,15 @@ static int draw_banners(struct kg_canvas *c, struct kg_rect area, const struct k
     return count ? y + BANNER_HEIGHT + KG_SPACE_M : y;
 }
 
-static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area)
+static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area, const struct kg_room_state *s)
 {
+    const struct kg_problem_text *problem = kg_problem_text(s->error.problem);
+    char title[256];
+    if (s->error.problem && problem->needs_it)
+        snprintf(title, sizeof(title), kg_tr("%s（%s）"), kg_tr(problem->headline), problem->code);
+    else
+        snprintf(title, sizeof(title), "%s",
+                 s->relay_closing ? kg_tr("中継サーバーの再開を待っています") : kg_tr("再接続しています"));
     kg_canvas_raise(c);
     kg_canvas_fill(c, area, KG_COLOR_STAGE_SCRIM);
     struct kg_rect box = kg_rect(area.x + 80, area.y + (area.h - 240) / 2, area.w - 160, 240);
@@ -189,7 +197,7 @@ static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area)
     kg_rect_cut_top(&box, KG_SPACE_M);
     struct kg_text_style style = {
         .size = KG_TEXT_TITLE, .color = KG_COLOR_ON_STAGE, .bold = true, .align = KG_ALIGN_CENTER};
-    kg_canvas_text(c, kg_rect_cut_top(&box, 52), style, kg_tr("再接続しています"));
+    kg_canvas_text(c, kg_rect_cut_top(&box, 52), style, title);
     style = (struct kg_text_style){
         .size = KG_TEXT_BODY, .color = KG_COLOR_ON_STAGE_MUTED, .align = KG_ALIGN_CENTER};
     kg_canvas_text(c, kg_rect_cut_top(&box, 40), style,
@@ -298,7 +306,7 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     int y = draw_banners(c, area, &s->meeting);
     kg_notice_pills(c, area.x + area.w / 2, y, s);
     if (s->meeting.reconnecting)
-        draw_reconnecting(c, area);
+        draw_reconnecting(c, area, s);
 }
 
 static struct kg_intent touch(const struct kg_room_state *s, struct kg_view *view,

@@ -25,10 +25,13 @@ static void test_kept_over_restarts(void **state)
     struct kg_agenda_cache *cache = kg_agenda_cache_create(folder);
     kg_agenda_cache_day(cache, MORNING_US, &day);
     assert_int_equal(day.count, 0);
-    assert_true(kg_agenda_cache_put(cache, calendar));
+    assert_int_equal(kg_agenda_cache_time_us(cache), 0);
+    assert_true(kg_agenda_cache_put(cache, calendar, MORNING_US));
+    assert_int_equal(kg_agenda_cache_time_us(cache), MORNING_US);
     kg_agenda_cache_destroy(cache);
 
     cache = kg_agenda_cache_create(folder);
+    assert_int_not_equal(kg_agenda_cache_time_us(cache), 0);
     kg_agenda_cache_day(cache, MORNING_US, &day);
     assert_int_equal(day.count, 1);
     assert_string_equal(day.entries[0].uid, "one@test");
@@ -57,7 +60,7 @@ static void test_damaged_file(void **state)
     assert_non_null(cache);
     kg_agenda_cache_day(cache, MORNING_US, &day);
     assert_int_equal(day.count, 0);
-    assert_true(kg_agenda_cache_put(cache, calendar));
+    assert_true(kg_agenda_cache_put(cache, calendar, MORNING_US));
     kg_agenda_cache_day(cache, MORNING_US, &day);
     assert_int_equal(day.count, 1);
     kg_agenda_cache_destroy(cache);
@@ -73,7 +76,7 @@ static void test_unwritable_folder(void **state)
     snprintf(path, sizeof path, "%s/state", folder);
     struct kg_agenda_cache *cache = kg_agenda_cache_create(path);
     assert_non_null(cache);
-    assert_true(kg_agenda_cache_put(cache, calendar));
+    assert_true(kg_agenda_cache_put(cache, calendar, MORNING_US));
     kg_agenda_cache_day(cache, MORNING_US, &day);
     assert_int_equal(day.count, 1);
     kg_agenda_cache_destroy(cache);

@@ -19,7 +19,7 @@ static struct room start(struct kg_privacy privacy, const char *auto_join)
     struct kg_room_meeting meeting = {.uid = MEETING_UID, .title = "定例会"};
     meeting.start_us = WALL_US - 60 * SECOND_US;
     meeting.end_us = WALL_US + 3600 * SECOND_US;
-    kg_room_machine_agenda(room.machine, &meeting, 1);
+    kg_room_machine_agenda(room.machine, &meeting, 1, WALL_US - 60 * SECOND_US);
     return room;
 }
 
@@ -299,6 +299,7 @@ static void test_closing_asks_for_patience(void **state)
     message(&room, (struct kg_message){.type = KG_MESSAGE_CLOSING,
                                        .closing = {.reason = KG_REASON_SHUTTING_DOWN, .retry_ms = 5000}});
     closed(&room, KG_WS_CLOSED);
+    assert_true(kg_room_machine_state(room.machine)->relay_closing);
     tick(&room, 5 * SECOND_US - 1);
     expect_nothing(&room);
     tick(&room, 1);
@@ -467,7 +468,7 @@ static void test_meetings_follow_the_clock(void **state)
     int64_t wall_us = s->wall_us;
     meetings[0].start_us = meetings[1].start_us = wall_us + KG_ROOM_OPEN_BEFORE_US + SECOND_US;
     meetings[0].end_us = meetings[1].end_us = meetings[0].start_us + 3600 * SECOND_US;
-    kg_room_machine_agenda(room.machine, meetings, 2);
+    kg_room_machine_agenda(room.machine, meetings, 2, wall_us);
     assert_false(s->meetings[0].joinable);
     tick(&room, 2 * SECOND_US);
     assert_true(s->meetings[0].joinable);

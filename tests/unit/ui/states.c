@@ -26,7 +26,7 @@ static void base(struct kg_room_state *s)
     s->wall_us = STATES_WALL_US;
     set_name(&s->room, "架空市", "企画政策課", "第1会議室");
     s->relay = KG_RELAY_CONNECTED;
-    s->relay_since_us = STATES_WALL_US - 240 * MINUTE_US;
+    s->agenda_us = STATES_WALL_US;
 }
 
 static struct kg_room_meeting *add(struct kg_room_state *s, int start, int length, const char *title,
@@ -68,7 +68,7 @@ static void home_away(struct kg_room_state *s)
 {
     day(s);
     s->relay = KG_RELAY_AWAY;
-    s->relay_since_us = STATES_WALL_US - 13 * MINUTE_US;
+    s->agenda_us = STATES_WALL_US - 13 * MINUTE_US;
     for (uint32_t i = 0; i < s->meeting_count; i++)
         s->meetings[i].joinable = false;
 }
@@ -93,7 +93,7 @@ static void home_crowded(struct kg_room_state *s)
     }
     s->meetings[2].state = KG_MEETING_CANCELLED;
     s->relay = KG_RELAY_AWAY;
-    s->relay_since_us = STATES_WALL_US - 13 * MINUTE_US;
+    s->agenda_us = STATES_WALL_US - 13 * MINUTE_US;
     s->error.problem = KG_PROBLEM_CERTIFICATE_REFUSED;
     s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
 }
@@ -256,6 +256,8 @@ static void error_long(struct kg_room_state *s)
     }
 ERROR_CASE(name, RELAY_NAME)
 ERROR_CASE(untrusted, RELAY_UNTRUSTED)
+ERROR_CASE(relay_expired, RELAY_EXPIRED)
+ERROR_CASE(taken, ROOM_TAKEN)
 ERROR_CASE(expired, CERTIFICATE_EXPIRED)
 ERROR_CASE(refused, CERTIFICATE_REFUSED)
 ERROR_CASE(clock, CLOCK_WRONG)
@@ -293,6 +295,8 @@ const struct state_case state_cases[] = {
     {"error-long", error_long, false, false, 0},
     {"error-name", error_name, false, false, 0},
     {"error-untrusted", error_untrusted, false, false, 0},
+    {"error-relay-expired", error_relay_expired, false, false, 0},
+    {"error-taken", error_taken, false, false, 0},
     {"error-expired", error_expired, false, false, 0},
     {"error-refused", error_refused, false, false, 0},
     {"error-clock", error_clock, false, false, 0},
