@@ -366,6 +366,7 @@ static void on_actions(void *user)
 static void run(void *arg)
 {
     struct kg_link *link = arg;
+    kg_gst_init(); /* here rather than in the first join, where somebody waits */
     kg_loop_run(link->loop);
     leave(link);
     kg_loop_timer_cancel(link->loop, &link->goodbye);

@@ -91,10 +91,22 @@ struct kg_media *kg_media_create(const struct kg_media_params *params, bool micr
     return media;
 }
 
+static void log_heard(const struct kg_media *media)
+{
+    struct kg_receive_audio_stats heard = kg_receive_audio_get_stats(media->receive_audio);
+    kg_log(KG_LOG_INFO, "app", "app.call-summary",
+           "pictures=%llu sound_packets=%llu late=%llu concealed_ms=%llu by_fec_ms=%llu",
+           (unsigned long long)kg_decode_video_count(media->decode_video), (unsigned long long)heard.packets,
+           (unsigned long long)heard.late, (unsigned long long)heard.concealed_samples / 48,
+           (unsigned long long)heard.fec_samples / 48);
+}
+
 void kg_media_destroy(struct kg_media *media)
 {
     if (!media)
         return;
+    if (media->receive_audio && media->decode_video)
+        log_heard(media);
     kg_send_audio_destroy(media->send_audio); /* closes the device, which plays from receive_audio */
     kg_send_video_destroy(media->send_video);
     kg_decode_video_destroy(media->decode_video);

@@ -37,8 +37,7 @@ struct kg_receive_audio {
     struct kg_mixer mixer;
     unsigned blocks;
     /* Published by it. */
-    atomic_ullong packets, concealed, fec, decoded, late;
-    atomic_llong delay_us;
+    atomic_ullong packets, concealed, fec, late;
 };
 
 static void finish_slot(struct slot *slot)
@@ -153,7 +152,6 @@ static void produce(struct kg_receive_audio *audio, struct slot *slot, const str
                                          KG_OPUS_MAX_SAMPLES);
         if (samples == 0)
             samples = kg_opus_decoder_conceal(slot->decoder, pcm, KG_OPUS_FRAME_SAMPLES);
-        atomic_fetch_add(&audio->decoded, samples);
         slot->source = action->source;
         break;
     case KG_AUDIO_DECODE_FEC:
@@ -243,11 +241,6 @@ void kg_receive_audio_play(struct kg_receive_audio *audio, int16_t *out, int64_t
         if (report && streams[i])
             report_heard(audio, i, playout_us);
     }
-    if (report && streams[0]) {
-        struct kg_audio_jitter_stats stats;
-        kg_audio_jitter_stats(audio->slots[0].jitter, &stats);
-        atomic_store(&audio->delay_us, stats.delay_us);
-    }
     kg_mixer_mix(&audio->mixer, streams, KG_RECEIVE_AUDIO_SLOTS, out, BLOCK);
 }
 
@@ -256,7 +249,5 @@ struct kg_receive_audio_stats kg_receive_audio_get_stats(const struct kg_receive
     return (struct kg_receive_audio_stats){.packets = atomic_load(&audio->packets),
                                            .concealed_samples = atomic_load(&audio->concealed),
                                            .fec_samples = atomic_load(&audio->fec),
-                                           .decoded_samples = atomic_load(&audio->decoded),
-                                           .late = atomic_load(&audio->late),
-                                           .delay_us = atomic_load(&audio->delay_us)};
+                                           .late = atomic_load(&audio->late)};
 }

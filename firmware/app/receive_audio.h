@@ -23,8 +23,7 @@ struct kg_heard {
 };
 
 struct kg_receive_audio_stats {
-    uint64_t packets, concealed_samples, fec_samples, decoded_samples, late;
-    int64_t delay_us;
+    uint64_t packets, concealed_samples, fec_samples, late;
 };
 
 struct kg_receive_audio;
