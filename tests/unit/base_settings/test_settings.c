@@ -78,6 +78,7 @@ static void test_problems(void **state)
         {"[room]\nname=x\nudpp=false\n", KG_SETTINGS_UNKNOWN_KEY, 3, "[media] udp",
          "did you mean \"[media] udp\""},
         {"[room]\nname=x\nzzzzzzzz=1\n", KG_SETTINGS_UNKNOWN_KEY, 3, "", "remove it"},
+        {"[room]\nname=x\n[media]\nnoe=auto\n", KG_SETTINGS_UNKNOWN_KEY, 4, "mode", "did you mean \"mode\""},
         {"[room]\nname[ja]=x\n", KG_SETTINGS_UNKNOWN_KEY, 2, "", "name[ja]"},
         {"[romo]\nname=x\n", KG_SETTINGS_UNKNOWN_SECTION, 1, "room", "did you mean [room]"},
         {"[nothing-like-it]\n", KG_SETTINGS_UNKNOWN_SECTION, 1, "", "unknown section"},
