@@ -158,6 +158,20 @@ static void answer_line(struct negotiation *n, size_t i, const struct kg_answer_
         answer_slot(a, role, n->line[i].index, params);
 }
 
+/* RFC 9143 §9.1: in a bundle an id means one extension. Where the offer gives it two (aiortc 1.4 does), the
+ * first line's holds and the other is not agreed to: a receiver would read one's bytes as the other. */
+static void drop_clashing_ids(struct kg_sdp *a, size_t i)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (a->media[j].rejected)
+            continue;
+        for (unsigned e = 0; e < KG_EXT_COUNT; e++)
+            for (unsigned f = 0; f < KG_EXT_COUNT; f++)
+                if (e != f && a->media[i].extension[e] == a->media[j].extension[f])
+                    a->media[i].extension[e] = 0;
+    }
+}
+
 static bool make_answer(struct negotiation *n, const struct kg_answer_params *params,
                         struct kg_message_error *error)
 {
@@ -176,6 +190,7 @@ static bool make_answer(struct negotiation *n, const struct kg_answer_params *pa
     bool any = false;
     for (uint8_t i = 0; i < a->media_count; i++) {
         answer_line(n, i, params);
+        drop_clashing_ids(a, i);
         if (!any && !a->media[i].rejected) {
             a->tagged = i;
             any = true;

@@ -201,6 +201,30 @@ static void browsers_offers_are_answered(void **state)
     }
 }
 
+/* aiortc gives id 2 to the audio level on its audio lines and to the send time on its video lines. */
+static void an_id_of_two_meanings_keeps_the_first(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    char *offer = read_file(SEEDS "/sdp/aiortc-1.4.sdp", &size);
+    assert_non_null(offer);
+    struct kg_message_line own[16];
+    char mids[16][4];
+    give_roles(own, mids);
+    struct kg_answer_params p = answer_params();
+    char *answer = kg_answer_make(offer, own, 16, &p, &wire, &error);
+    assert_non_null(answer);
+    for (unsigned line = 0; line < 16; line++) {
+        bool audio = kg_role_is_audio(wire.lines[line].role);
+        assert_int_equal(wire.lines[line].extension[KG_EXT_MID], 1);
+        assert_int_equal(wire.lines[line].extension[KG_EXT_AUDIO_LEVEL], audio ? 2 : 0);
+        assert_int_equal(wire.lines[line].extension[KG_EXT_ABS_SEND_TIME], 0);
+    }
+    assert_null(strstr(answer, "abs-send-time"));
+    free(answer);
+    free(offer);
+}
+
 static void rejected_and_unknown_lines_keep_their_place(void **state)
 {
     (void)state;
@@ -357,6 +381,7 @@ int main(void)
         cmocka_unit_test(both_ends_derive_the_same_wire),
         cmocka_unit_test(the_answer_says),
         cmocka_unit_test(browsers_offers_are_answered),
+        cmocka_unit_test(an_id_of_two_meanings_keeps_the_first),
         cmocka_unit_test(rejected_and_unknown_lines_keep_their_place),
         cmocka_unit_test(bad_offers_and_roles),
         cmocka_unit_test(bad_answers),
