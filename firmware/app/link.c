@@ -89,9 +89,11 @@ static void send_want(struct kg_link *link)
     struct kg_message want = {.type = KG_MESSAGE_WANT};
     want.want.slots[0] =
         (struct kg_message_want){.role = KG_ROLE_PRESENTATION_SLOT, .wish = KG_WISH_AUTO, .height = 720};
-    for (uint8_t i = 0; i < KG_VIDEO_SLOTS; i++)
-        want.want.slots[1 + i] = (struct kg_message_want){
-            .role = KG_ROLE_VIDEO_SLOT, .index = i, .wish = KG_WISH_AUTO, .height = i == 0 ? 720 : 180};
+    for (int i = 0; i < KG_VIDEO_SLOTS; i++)
+        want.want.slots[1 + i] = (struct kg_message_want){.role = KG_ROLE_VIDEO_SLOT,
+                                                          .index = (uint8_t)i,
+                                                          .wish = KG_WISH_AUTO,
+                                                          .height = i == 0 ? 720 : 180};
     want.want.slot_count = 1 + KG_VIDEO_SLOTS;
     send_message(link, &want);
 }

@@ -64,7 +64,7 @@ static uint8_t level_of(const int16_t *samples, size_t count)
     if (energy <= 0)
         return 127;
     double dbov = 10 * log10(energy / (double)count / (32768.0 * 32768.0));
-    return dbov < -127 ? 127 : dbov > 0 ? 0 : (uint8_t)(-dbov + 0.5);
+    return dbov < -127 ? 127 : dbov > 0 ? 0 : (uint8_t)lround(-dbov);
 }
 
 static void code(struct kg_send_audio *audio)

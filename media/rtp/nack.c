@@ -59,9 +59,7 @@ void kg_nack_receive(struct kg_nack *nack, uint16_t sequence, int64_t now_us)
         return;
     }
     int64_t gap = number - nack->highest - 1;
-    if (gap > nack->params.max_gap) {
-        give_up_all(nack, (uint64_t)gap);
-    } else if (nack->count + gap > KG_NACK_MAX_MISSING) {
+    if (gap > nack->params.max_gap || nack->count + gap > KG_NACK_MAX_MISSING) {
         give_up_all(nack, (uint64_t)gap);
     } else {
         for (int64_t n = nack->highest + 1; n < number; n++) {

@@ -32,7 +32,7 @@ int64_t kg_ical_time_us(struct icaltimetype t)
 {
     int64_t seconds = days_from_date(t.year, t.month, t.day) * 86400;
     if (!t.is_date)
-        seconds += t.hour * 3600 + t.minute * 60 + t.second;
+        seconds += t.hour * INT64_C(3600) + t.minute * INT64_C(60) + t.second;
     if (!icaltime_is_utc(t))
         seconds -= JAPAN_S;
     return seconds * SECOND_US;

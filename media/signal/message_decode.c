@@ -324,7 +324,7 @@ bool kg_decode_slots(struct kg_message_reader *r, const json_t *root, struct kg_
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         struct kg_message_slot *slot = &m->slots.slots[i];
-        const char *source;
+        const char *source = "";
         if (!role(r, entry, "slot", &slot->role, &slot->index) ||
             !text(r, entry, "source", TEXT_NAME, KG_MAX_NAME_BYTES, &source))
             return false;
@@ -351,7 +351,7 @@ bool kg_decode_left(struct kg_message_reader *r, const json_t *root, struct kg_m
 
 bool kg_decode_error(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
 {
-    const char *name;
+    const char *name = "";
     const json_t *request = json_object_get(root, "request");
     if (request && !json_is_null(request) && !number32(r, root, "request", 1, &m->error.request))
         return false;

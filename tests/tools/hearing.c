@@ -1,5 +1,6 @@
 #include "tools/hearing.h"
 
+#include <glib.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,15 +24,13 @@ static void sound_free(struct sound *s)
 }
 
 /* Appends a record, averaging RATIO samples into one. */
-static bool append(struct sound *s, const struct kg_tap_record *r)
+static void append(struct sound *s, const struct kg_tap_record *r)
 {
     size_t in = r->bytes / 2, out = in / RATIO;
     if (s->count + out + TICK > s->capacity) {
         s->capacity = (s->capacity + out + TICK) * 2;
-        s->pcm = realloc(s->pcm, s->capacity * sizeof *s->pcm);
-        s->time_us = realloc(s->time_us, (s->capacity / TICK + 1) * sizeof *s->time_us);
-        if (!s->pcm || !s->time_us)
-            return false;
+        s->pcm = g_renew(float, s->pcm, s->capacity);
+        s->time_us = g_renew(int64_t, s->time_us, s->capacity / TICK + 1);
     }
     for (size_t i = 0; i < out; i++) {
         int32_t sum = 0;
@@ -43,7 +42,6 @@ static bool append(struct sound *s, const struct kg_tap_record *r)
             s->time_us[s->count / TICK] = r->time_us + (int64_t)i * 1000000 / KG_CHIRP_RATE;
         s->pcm[s->count++] = (float)sum / (RATIO * 32768.0f);
     }
-    return true;
 }
 
 static bool read_sound(const char *dir, const char *name, struct sound *out)
@@ -54,8 +52,8 @@ static bool read_sound(const char *dir, const char *name, struct sound *out)
     if (!kg_tap_open(&tap, dir, name))
         return false;
     while (kg_tap_next(&tap, &r)) {
-        if (r.kind == KG_TAP_PCM && !append(out, &r))
-            break;
+        if (r.kind == KG_TAP_PCM)
+            append(out, &r);
     }
     kg_tap_close(&tap);
     return true;

@@ -88,7 +88,7 @@ static bool run_report(char **a)
                                .relay_before = a[3],
                                .relay_after = a[4]};
     for (int i = 0; i < 2; i++) {
-        char **r = a + 5 + 7 * i;
+        char **r = a + 5 + (ptrdiff_t)7 * i;
         report.room[i] =
             (struct kg_report_room){r[0], r[1], r[2], chirp_of(r[3]), strtoll(r[4], NULL, 10), r[5], r[6]};
     }

@@ -133,11 +133,9 @@ bool kg_report_write(const struct kg_report *report)
         const struct kg_report_room *me = &report->room[i], *other = &report->room[1 - i];
         struct kg_sight sight;
         struct kg_hearing hearing;
-        if (!kg_sight_measure(other->tap_dir, me->tap_dir, other->clip, &sight) ||
-            !kg_hearing_measure(other->tap_dir, me->tap_dir, other->chirp, &hearing))
-            good = false;
-        else if (!judge(me->name, &sight, &hearing, report->seconds))
-            good = false;
+        bool seen = kg_sight_measure(other->tap_dir, me->tap_dir, other->clip, &sight);
+        bool heard = kg_hearing_measure(other->tap_dir, me->tap_dir, other->chirp, &hearing);
+        good &= seen && heard && judge(me->name, &sight, &hearing, report->seconds);
         json_object_set_new(rooms, me->name, room_json(me, &sight, &hearing, status));
     }
     json_t *root = json_pack("{s:f,s:b,s:o,s:o}", "seconds", report->seconds, "met", (int)good, "rooms",

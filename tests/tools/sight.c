@@ -1,5 +1,6 @@
 #include "tools/sight.h"
 
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static bool read_series(const char *dir, const char *name, uint32_t clip_width, 
             out->width = r.width;
             height = r.height;
             reader = kg_mark_reader_create(r.width, r.height, side, side < r.height ? side : r.height);
-            luma = calloc(r.width + 8, (size_t)r.height + 2);
+            luma = g_malloc0((r.width + 8) * ((size_t)r.height + 2));
         }
         if (r.width != out->width || r.height != height)
             continue;
@@ -61,7 +62,7 @@ static bool read_series(const char *dir, const char *name, uint32_t clip_width, 
             memcpy(luma, r.payload, (size_t)r.width * r.height);
         if (out->count == capacity) {
             capacity = capacity ? capacity * 2 : 1024;
-            out->time_us = realloc(out->time_us, capacity * sizeof *out->time_us);
+            out->time_us = g_renew(int64_t, out->time_us, capacity);
         }
         out->time_us[out->count++] = r.time_us;
         kg_mark_reader_push(reader, luma);
@@ -92,7 +93,7 @@ static int compare(const void *a, const void *b)
 
 static void measure_motion(const struct series *camera, const struct series *screen, struct kg_sight *out)
 {
-    double *delays = calloc(screen->count + 1, sizeof *delays);
+    double *delays = g_new0(double, screen->count + 1);
     uint32_t delay_count = 0;
     int64_t last_us = 0;
     int32_t last = -1;
@@ -205,7 +206,7 @@ bool kg_sight_measure(const char *sender_dir, const char *receiver_dir, const ch
         return false;
     bool ok = read_series(sender_dir, "camera.tap", clip.width, &camera) &&
               read_series(receiver_dir, "screen.tap", clip.width, &screen);
-    if (ok) {
+    if (ok && camera.number && screen.number) {
         measure_motion(&camera, &screen, out);
         measure_likeness(receiver_dir, &clip, out);
     }
