@@ -217,7 +217,8 @@ void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg
     const struct kg_relay_settings *settings = c->params.settings;
     const char *uid = message->join.meeting;
     struct kg_hall_seat *seat = NULL;
-    if (s->seat) {
+    /* Whose media path alone was lost comes back over the same connection, by its token. */
+    if (s->seat && !message->join.resume) {
         kg_session_error(s, message->join.request, KG_ERROR_UNEXPECTED,
                          "this room sits in a meeting; leave it first");
         return;
