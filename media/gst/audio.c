@@ -23,9 +23,6 @@
 #define LAST_RETRY_US  4000000
 #define TICK_US        50000 /* between looks at the pipeline's health; how long close may have to wait */
 #define STALLED_US     2000000
-/* The far-end signal is read this much ahead of its due time, so that a sound card which reports its delays a
- * little wrong still hears the echo after, not before, what caused it. */
-#define FAR_AHEAD_SAMPLES 480
 
 enum spec_kind { SPEC_NONE, SPEC_TEST, SPEC_AUTO, SPEC_PULSE, SPEC_ALSA, SPEC_FILE };
 
@@ -62,14 +59,14 @@ struct kg_audio {
 
 static const char *const side_names[2] = {"microphone", "speaker"};
 
-static void on_play(void *user, int16_t *out, int64_t position, int64_t at_us)
+static void on_play(void *user, int16_t *out, int64_t at_us)
 {
     struct kg_audio *audio = user;
     float volume = atomic_load_explicit(&audio->volume, memory_order_relaxed);
     audio->params.play(audio->params.user, out, at_us);
     for (int i = 0; volume < 1 && i < BLOCK; i++)
         out[i] = (int16_t)lrintf((float)out[i] * volume);
-    kg_far_line_write(&audio->far, out, BLOCK, position);
+    kg_far_line_write(&audio->far, out, BLOCK);
     atomic_fetch_add_explicit(&audio->blocks[KG_AUDIO_SPEAKER], 1, memory_order_relaxed);
 }
 
@@ -84,7 +81,7 @@ static void on_captured(void *user, const int16_t *block, int64_t position, int6
         kg_mutex_unlock(&audio->sound_mutex);
     }
     if (audio->canceller) {
-        kg_far_line_read(&audio->far, far, BLOCK, position + FAR_AHEAD_SAMPLES);
+        kg_far_line_read(&audio->far, far, BLOCK, position);
         (void)kg_echo_canceller_process(audio->canceller, near, far, near); /* failed: near stays as it was */
         atomic_store_explicit(&audio->echo_delay_us, kg_echo_canceller_delay_us(audio->canceller),
                               memory_order_relaxed);
@@ -218,12 +215,12 @@ static uint32_t blocks_of(struct kg_audio *audio, enum kg_audio_side which)
     return atomic_load_explicit(&audio->blocks[which], memory_order_relaxed);
 }
 
-/* Builds the pipeline from both sides' ends; a side that is refused is replaced by silence. */
+/* Builds the pipeline, of which there is none now, from both sides' ends; a side that is refused is replaced
+ * by silence. */
 static void start_pipeline(struct kg_audio *audio)
 {
     char error[KG_PIPELINE_ERROR_MAX];
     enum kg_audio_side guilty;
-    stop_pipeline(audio);
     for (int attempt = 0; attempt < 3 && !audio->pipeline; attempt++) {
         struct kg_audio_pipeline_params params = {
             .end = {audio->side[0].end, audio->side[1].end},
@@ -248,6 +245,7 @@ static void start_pipeline(struct kg_audio *audio)
 /* A failed side goes silent until it is tried again; the other side goes on after a short gap. */
 static void lose_side(struct kg_audio *audio, enum kg_audio_side which, const char *cause)
 {
+    stop_pipeline(audio); /* its threads read `end` */
     side_failed(audio, which, cause);
     audio->side[which].end = (struct kg_audio_end){.kind = KG_AUDIO_CLOCKED};
     atomic_fetch_add_explicit(&audio->restarts, 1, memory_order_relaxed);
@@ -266,6 +264,7 @@ static void retry_side(struct kg_audio *audio, enum kg_audio_side which)
         side->blocks_before = blocks_of(audio, which);
         return;
     }
+    stop_pipeline(audio); /* its threads read `end` */
     side->end = end;
     atomic_fetch_add_explicit(&audio->restarts, 1, memory_order_relaxed);
     start_pipeline(audio);

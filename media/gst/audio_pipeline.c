@@ -11,31 +11,45 @@
 #include <gst/app/gstappsrc.h>
 
 #include "base/clock.h"
+#include "gst/stream_clock.h"
 
-#define BLOCK       KG_AUDIO_BLOCK_SAMPLES
-#define BLOCK_BYTES (BLOCK * sizeof(int16_t))
-#define FORMAT      "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved"
+#define BLOCK          KG_AUDIO_BLOCK_SAMPLES
+#define BLOCK_BYTES    (BLOCK * sizeof(int16_t))
+#define PLAY_BUFFER_US 30000 /* as in play_text */
+#define FORMAT         "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved"
 
 struct kg_audio_pipeline {
     struct kg_audio_pipeline_params params;
     GstElement *pipeline;
     GstElement *play_source;
     GstElement *capture_sink;
-    int64_t played;         /* blocks; play_source's thread */
-    int16_t partial[BLOCK]; /* a device's buffers need not be whole blocks; capture thread, with the next */
-    size_t partial_samples;
     bool failed; /* the owner's: a failure was taken from the bus */
+    /* play_source's thread: */
+    int64_t played; /* samples */
+    struct kg_stream_clock play_clock;
+    /* capture_sink's thread: */
+    int64_t captured;     /* samples, those that were lost on the way included */
+    uint64_t next_offset; /* the buffer that follows without a gap begins with this sample */
+    struct kg_stream_clock capture_clock;
+    int16_t partial[BLOCK]; /* a device's buffers need not be whole blocks */
+    size_t partial_samples;
 };
 
 /* Element names begin with the side they belong to, so that a failure can be blamed. Periods of 10 ms; two to
- * three of them in the loudspeaker's buffer are what a loaded small board needs. */
+ * three of them in the loudspeaker's buffer are what a loaded small board needs. Devices run at their own
+ * pace, uncorrected: corrections by GStreamer are jumps, which undo what the echo canceller has learnt. */
+#define CAPTURE_DEVICE                                                                                       \
+    " name=mic-device provide-clock=false slave-method=none buffer-time=40000 latency-time=10000"
+#define PLAY_DEVICE                                                                                          \
+    " name=spk-device provide-clock=false slave-method=none buffer-time=30000 latency-time=10000"
+
 static const char *capture_text(enum kg_audio_kind kind)
 {
     switch (kind) {
     case KG_AUDIO_PULSE:
-        return "pulsesrc name=mic-device buffer-time=40000 latency-time=10000";
+        return "pulsesrc" CAPTURE_DEVICE;
     case KG_AUDIO_ALSA:
-        return "alsasrc name=mic-device buffer-time=40000 latency-time=10000";
+        return "alsasrc" CAPTURE_DEVICE;
     default:
         return "audiotestsrc name=mic-clock is-live=true wave=silence samplesperbuffer=480";
     }
@@ -45,10 +59,9 @@ static const char *play_text(enum kg_audio_kind kind)
 {
     switch (kind) {
     case KG_AUDIO_PULSE:
-        return "audioconvert ! audioresample ! pulsesink name=spk-device buffer-time=30000 "
-               "latency-time=10000";
+        return "audioconvert ! audioresample ! pulsesink" PLAY_DEVICE;
     case KG_AUDIO_ALSA:
-        return "audioconvert ! audioresample ! alsasink name=spk-device buffer-time=30000 latency-time=10000";
+        return "audioconvert ! audioresample ! alsasink" PLAY_DEVICE;
     case KG_AUDIO_WAV:
         return "clocksync name=spk-clock ! wavenc name=spk-wav ! filesink name=spk-device sync=false "
                "async=false";
@@ -57,18 +70,20 @@ static const char *play_text(enum kg_audio_kind kind)
     }
 }
 
-/* A time of the pipeline's clock, which may be a sound card's, on ours. */
-static int64_t monotonic_us(struct kg_audio_pipeline *pipeline, GstClockTime running)
+/* A running time on our clock: GStreamer's system clock is CLOCK_MONOTONIC, as ours is. */
+static int64_t clocked_us(struct kg_audio_pipeline *pipeline, int64_t position)
 {
-    int64_t now_us = kg_clock_now_us();
-    GstClock *clock = gst_element_get_clock(pipeline->pipeline);
     GstClockTime base = gst_element_get_base_time(pipeline->pipeline);
-    int64_t at_us = now_us + (int64_t)running / 1000; /* not yet playing: the run is about to begin */
-    if (clock && base && GST_CLOCK_TIME_IS_VALID(base))
-        at_us = now_us + GST_CLOCK_DIFF(gst_clock_get_time(clock), base + running) / 1000;
-    if (clock)
-        gst_object_unref(clock);
-    return at_us;
+    int64_t running_us = position * 10000 / BLOCK;
+    if (base == 0 || !GST_CLOCK_TIME_IS_VALID(base))
+        return kg_clock_now_us() + running_us; /* about to begin */
+    return (int64_t)(base / 1000) + running_us;
+}
+
+static bool is_device(const struct kg_audio_pipeline *pipeline, enum kg_audio_side side)
+{
+    enum kg_audio_kind kind = pipeline->params.end[side].kind;
+    return kind == KG_AUDIO_PULSE || kind == KG_AUDIO_ALSA;
 }
 
 static void need_data(GstAppSrc *source, guint length, gpointer user)
@@ -79,28 +94,34 @@ static void need_data(GstAppSrc *source, guint length, gpointer user)
     (void)length;
     if (!buffer)
         return;
-    int64_t position = pipeline->played++ * BLOCK;
+    int64_t position = pipeline->played, at_us = clocked_us(pipeline, position);
+    /* A device asks when its buffer has room: what it gets now is heard when the buffer has been played. */
+    if (is_device(pipeline, KG_AUDIO_SPEAKER))
+        at_us = kg_stream_clock_at(&pipeline->play_clock, position, kg_clock_now_us()) + PLAY_BUFFER_US;
+    pipeline->played += BLOCK;
     GST_BUFFER_PTS(buffer) = gst_util_uint64_scale((guint64)position, GST_SECOND, KG_AUDIO_RATE_HZ);
     GST_BUFFER_DURATION(buffer) = 10 * GST_MSECOND;
     if (gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
-        pipeline->params.play(pipeline->params.user, (int16_t *)(void *)map.data, position,
-                              monotonic_us(pipeline, GST_BUFFER_PTS(buffer)));
+        pipeline->params.play(pipeline->params.user, (int16_t *)(void *)map.data, at_us);
         gst_buffer_unmap(buffer, &map);
     }
-    gst_app_src_push_buffer(source, buffer); /* flushing: the run is being closed */
+    gst_app_src_push_buffer(source, buffer); /* refused: the run is being closed */
 }
 
-/* Cuts what a device gave into blocks. position: of pcm's first sample. */
-static void cut(struct kg_audio_pipeline *pipeline, const int16_t *pcm, size_t samples, int64_t position)
+/* Cuts what a device gave into blocks. */
+static void cut(struct kg_audio_pipeline *pipeline, const int16_t *pcm, size_t samples)
 {
-    position -= (int64_t)pipeline->partial_samples;
+    int64_t now_us = kg_clock_now_us(), end = pipeline->captured + (int64_t)samples;
+    /* A device hands over a buffer when it is full; a clocked source when its time has come. */
+    bool device = is_device(pipeline, KG_AUDIO_MICROPHONE);
+    int64_t end_us =
+        device ? kg_stream_clock_at(&pipeline->capture_clock, end, now_us) : clocked_us(pipeline, end);
+    int64_t position = pipeline->captured - (int64_t)pipeline->partial_samples;
     while (pipeline->partial_samples + samples >= BLOCK) {
         size_t n = BLOCK - pipeline->partial_samples;
         memcpy(pipeline->partial + pipeline->partial_samples, pcm, n * sizeof *pcm);
-        GstClockTime running =
-            position < 0 ? 0 : gst_util_uint64_scale((guint64)position, GST_SECOND, KG_AUDIO_RATE_HZ);
         pipeline->params.captured(pipeline->params.user, pipeline->partial, position,
-                                  monotonic_us(pipeline, running));
+                                  end_us - (end - position) * 10000 / BLOCK);
         pipeline->partial_samples = 0;
         pcm += n;
         samples -= n;
@@ -108,6 +129,19 @@ static void cut(struct kg_audio_pipeline *pipeline, const int16_t *pcm, size_t s
     }
     memcpy(pipeline->partial + pipeline->partial_samples, pcm, samples * sizeof *pcm);
     pipeline->partial_samples += samples;
+    pipeline->captured = end;
+}
+
+/* Counts samples the device lost (an overrun), so that the far-end signal stays in step. */
+static void count_gap(struct kg_audio_pipeline *pipeline, const GstBuffer *buffer, size_t samples)
+{
+    uint64_t offset = GST_BUFFER_OFFSET(buffer);
+    if (offset == GST_BUFFER_OFFSET_NONE)
+        return;
+    if (pipeline->captured > 0 && offset > pipeline->next_offset &&
+        offset - pipeline->next_offset < 10 * KG_AUDIO_RATE_HZ)
+        pipeline->captured += (int64_t)(offset - pipeline->next_offset);
+    pipeline->next_offset = offset + samples;
 }
 
 static GstFlowReturn new_sample(GstAppSink *sink, gpointer user)
@@ -118,13 +152,10 @@ static GstFlowReturn new_sample(GstAppSink *sink, gpointer user)
     if (!sample)
         return GST_FLOW_EOS;
     GstBuffer *buffer = gst_sample_get_buffer(sample);
-    GstClockTime running =
-        gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
     if (gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-        int64_t position = 0;
-        if (GST_CLOCK_TIME_IS_VALID(running))
-            position = (int64_t)gst_util_uint64_scale_round(running, KG_AUDIO_RATE_HZ, GST_SECOND);
-        cut(pipeline, (const int16_t *)(const void *)map.data, map.size / sizeof(int16_t), position);
+        size_t samples = map.size / sizeof(int16_t);
+        count_gap(pipeline, buffer, samples);
+        cut(pipeline, (const int16_t *)(const void *)map.data, samples);
         gst_buffer_unmap(buffer, &map);
     }
     gst_sample_unref(sample);
@@ -174,8 +205,7 @@ static void connect_callbacks(struct kg_audio_pipeline *pipeline)
     gst_app_sink_set_callbacks(GST_APP_SINK(pipeline->capture_sink), &sink, pipeline, NULL);
     set_name(pipeline->pipeline, "mic-device", &pipeline->params.end[KG_AUDIO_MICROPHONE]);
     set_name(pipeline->pipeline, "spk-device", &pipeline->params.end[KG_AUDIO_SPEAKER]);
-    /* Without this the microphone's latency would be added to the loudspeaker's: a block is heard exactly at
-     * its own running time. */
+    /* Or the microphone's latency would be added to the loudspeaker's. */
     gst_pipeline_set_latency(GST_PIPELINE(pipeline->pipeline), 0);
 }
 

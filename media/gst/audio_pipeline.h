@@ -24,8 +24,9 @@ struct kg_audio_end {
 
 struct kg_audio_pipeline_params {
     struct kg_audio_end end[2]; /* by kg_audio_side */
-    /* position: of the block's first sample in the run's running time, samples; at_us: when it is heard. */
-    void (*play)(void *user, int16_t *out, int64_t position, int64_t at_us);
+    /* at_us: when the block is heard. */
+    void (*play)(void *user, int16_t *out, int64_t at_us);
+    /* position: of the block's first sample since the run began; at_us: when the microphone heard it. */
     void (*captured)(void *user, const int16_t *block, int64_t position, int64_t at_us);
     void *user;
 };

@@ -1,8 +1,7 @@
 /* Measures the terminal's echo canceller, set as the terminal sets it, over far-end recordings and in double
- * talk: bench_echo --out DIR        prints a table, writes DIR/echo.json Recordings come from KAIGI_DATA
- * where it has them; a generated room is always measured. The microphone's signal is delayed and its clock
- * bent; "0 ms" is the recording's own delay plus the 10 ms by which the terminal hands over the loudspeaker's
- * signal early. */
+ * talk. `bench_echo --out DIR` prints a table and writes DIR/echo.json. Recordings come from KAIGI_DATA where
+ * it has them; a generated room is always measured. The microphone's signal is delayed and its clock bent; "0
+ * ms" is the recording's own delay plus 10 ms, less than any sound card adds. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 
 #define RATE     48000
 #define BLOCK    480
-#define AHEAD    480 /* see gst/audio.c */
+#define AHEAD    480
 #define SETTLE_S 3
 
 static FILE *json;

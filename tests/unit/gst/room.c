@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL 40
+#define TAIL 24
 
 static double at(const int16_t *far, size_t samples, double position)
 {
     double whole = floor(position), part = position - whole, sum = 0;
+    if (part == 0)
+        return whole >= 0 && whole < (double)samples ? far[(size_t)whole] : 0;
     for (int k = -7; k <= 8; k++) {
         double i = whole + k, x = part - k;
         if (i < 0 || i >= (double)samples)

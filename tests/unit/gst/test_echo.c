@@ -10,7 +10,7 @@
 #include "gst/echo_canceller.h"
 #include "unit/gst/room.h"
 
-#define SECONDS 8
+#define SECONDS 6
 #define SAMPLES ((size_t)SECONDS * 48000)
 
 static int16_t far_end[SAMPLES], near_end[SAMPLES], voice[SAMPLES], out[SAMPLES];
@@ -45,8 +45,8 @@ static double estimate(struct kg_delay_estimator *estimator, struct kg_delay_est
 static void delay_is_found(void **state)
 {
     (void)state;
-    static const int delays_ms[] = {0, 12, 50, 150, 300, 480};
-    for (size_t i = 0; i < 6; i++) {
+    static const int delays_ms[] = {0, 50, 300, 480};
+    for (size_t i = 0; i < 4; i++) {
         struct kg_delay_estimator *estimator = kg_delay_estimator_create(8000);
         struct kg_delay_estimate last;
         room_echo(near_end, far_end, SAMPLES, delays_ms[i] * 48.0, 0, 0.5);

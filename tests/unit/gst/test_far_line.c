@@ -1,77 +1,109 @@
-/* The far-end signal is found again by position, through jitter, gaps and jumps. */
+/* The far-end signal goes in step with the microphone, whenever each side began. */
 #include "unit/cmocka_all.h"
+
+#include <stdbool.h>
 
 #include "gst/far_line.h"
 
 static struct kg_far_line line;
+static int64_t written;
 
-static void write_blocks(int64_t from, int64_t count)
+static int16_t sample_at(int64_t position)
 {
-    for (int64_t b = from; b < from + count; b++) {
-        int16_t block[480];
+    return (int16_t)(position % 30000 + 1);
+}
+
+static void write_blocks(int count)
+{
+    int16_t block[480];
+    for (; count > 0; count--) {
         for (int i = 0; i < 480; i++)
-            block[i] = (int16_t)((b * 480 + i) % 30000 + 1);
-        kg_far_line_write(&line, block, 480, b * 480);
+            block[i] = sample_at(written++);
+        kg_far_line_write(&line, block, 480);
     }
 }
 
-static int16_t expected(int64_t position)
+/* The first sample of the block, and that the rest follows from it; 0 when it is silence. */
+static int16_t read_block(int64_t position)
 {
-    return (int16_t)(position % 30000 + 1);
+    int16_t block[480];
+    kg_far_line_read(&line, block, 480, position);
+    for (int i = 1; i < 480; i++)
+        assert_int_equal(block[i], block[0] ? block[i - 1] % 30000 + 1 : 0);
+    return block[0];
+}
+
+static void reading_begins_at_the_newest(void **state)
+{
+    (void)state;
+    write_blocks(100);
+    assert_int_equal(read_block(7), sample_at(100 * 480 - 960));
 }
 
 static void jitter_neither_repeats_nor_skips(void **state)
 {
     (void)state;
-    kg_far_line_reset(&line);
-    write_blocks(0, 60);
-    for (int64_t b = 0; b < 50; b++) {
-        int16_t block[480];
-        int64_t jitter = b % 3 * 300 - 300;
-        kg_far_line_read(&line, block, 480, b * 480 + (b ? jitter : 0));
-        for (int i = 0; i < 480; i++)
-            assert_int_equal(block[i], expected(b * 480 + i));
+    write_blocks(4);
+    int16_t before = read_block(0);
+    for (int64_t b = 1; b < 90; b++) {
+        if (b % 3 == 0)
+            write_blocks(3); /* three at once, every third block */
+        int16_t now = read_block(b * 480);
+        assert_true(b < 40 || now == (before - 1 + 480) % 30000 + 1);
+        before = now;
     }
 }
 
-static void a_jump_is_followed(void **state)
+static void a_gap_in_the_microphone_is_followed(void **state)
 {
     (void)state;
-    int16_t block[480];
-    kg_far_line_reset(&line);
-    write_blocks(0, 80);
-    kg_far_line_read(&line, block, 480, 0);
-    kg_far_line_read(&line, block, 480, 4800);
-    assert_int_equal(block[0], expected(4800));
+    write_blocks(10);
+    int16_t before = read_block(0);
+    write_blocks(20);
+    assert_int_equal(read_block(10 * 480), before + 4800);
 }
 
-static void what_is_not_there_is_silence(void **state)
+static void nothing_played_is_silence(void **state)
 {
     (void)state;
-    int16_t block[480];
-    kg_far_line_reset(&line);
-    kg_far_line_read(&line, block, 480, -960);
-    assert_int_equal(block[479], 0);
-    write_blocks(0, 2);
-    write_blocks(10, 1); /* blocks 2 … 9 were never played */
-    kg_far_line_read(&line, block, 480, 960);
-    assert_int_equal(block[0], 0);
-    kg_far_line_read(&line, block, 480, 4800);
-    assert_int_equal(block[0], expected(4800));
-    kg_far_line_read(&line, block, 480, 48000);
-    assert_int_equal(block[0], 0);
-    write_blocks(1000, 1); /* a long gap: everything before is gone */
-    kg_far_line_read(&line, block, 480, 4800);
-    assert_int_equal(block[0], 0);
-    kg_far_line_read(&line, block, 480, 480000 - KG_FAR_LINE_SAMPLES); /* older than the line is long */
-    assert_int_equal(block[0], 0);
-    kg_far_line_read(&line, block, 480, 480000);
-    assert_int_equal(block[0], expected(480000));
+    for (int b = 0; b < 20; b++)
+        assert_int_equal(read_block(b * 480), 0);
+    write_blocks(3); /* played at last: from here it is there */
+    assert_true(read_block(20 * 480) != 0);
+}
+
+static void a_stopped_loudspeaker_is_silence(void **state)
+{
+    (void)state;
+    write_blocks(10);
+    for (int b = 0; b < 40; b++) {
+        int16_t now = read_block(b * 480);
+        assert_true(b < 2 || now == 0);
+    }
+    for (int b = 40; b < 60; b++) { /* goes on, far behind the count: found again */
+        write_blocks(1);
+        int16_t now = read_block(b * 480);
+        assert_true(b < 48 || now == sample_at(written - 960));
+    }
+}
+
+static void what_has_grown_old_is_left(void **state)
+{
+    (void)state;
+    write_blocks(5);
+    read_block(0);
+    write_blocks(120); /* the loudspeaker ran ahead by more than a second */
+    for (int b = 1; b < 10; b++) {
+        write_blocks(1);
+        int16_t now = read_block(b * 480);
+        assert_true(b < 9 || now == sample_at(written - 960));
+    }
 }
 
 static int set_up(void **state)
 {
     (void)state;
+    written = 0;
     kg_far_line_init(&line);
     return 0;
 }
@@ -83,12 +115,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jitter_neither_repeats_nor_skips),
-        cmocka_unit_test(a_jump_is_followed),
-        cmocka_unit_test(what_is_not_there_is_silence),
+        TEST(reading_begins_at_the_newest),        TEST(jitter_neither_repeats_nor_skips),
+        TEST(a_gap_in_the_microphone_is_followed), TEST(nothing_played_is_silence),
+        TEST(a_stopped_loudspeaker_is_silence),    TEST(what_has_grown_old_is_left),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
