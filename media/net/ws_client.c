@@ -44,6 +44,7 @@ struct kg_ws_client {
     struct addrinfo *addresses, *next_address;
     struct kg_tls_client *tls;
     struct lws_vhost *vhost;
+    const lws_retry_bo_t *idle; /* lives with the virtual host; NULL: no pings */
     struct lws *wsi;
     bool tcp_connected;
     struct kg_loop_watch *proxy_watch; /* sees the proxy's answer before libwebsockets swallows it */
@@ -423,7 +424,6 @@ static bool create_vhost(struct kg_ws_client *client, const char *proxy)
         .provided_client_ssl_ctx = kg_tls_client_context(client->tls),
         .finalize = free_host,
         .finalize_arg = host,
-        .retry_and_idle_policy = client->ping_s ? &host->idle : NULL,
         .connect_timeout_secs = 5,
     };
     client->vhost = lws_create_vhost(kg_loop_lws(client->loop), &info);
@@ -431,6 +431,7 @@ static bool create_vhost(struct kg_ws_client *client, const char *proxy)
         free(host);
         return false;
     }
+    client->idle = client->ping_s > 0 ? &host->idle : NULL;
     return true;
 }
 
@@ -463,6 +464,7 @@ static bool start_lws(struct kg_ws_client *client, const char *address)
         .alpn = client->alpn,
         .ietf_version_or_minus_one = -1,
         .opaque_user_data = client,
+        .retry_and_idle_policy = client->idle,
         .pwsi = &client->wsi,
     };
     client->tcp_connected = false;

@@ -7,6 +7,7 @@ standard input does."""
 import asyncio
 import base64
 import datetime
+import hashlib
 import http
 import ipaddress
 import pathlib
@@ -134,6 +135,19 @@ async def silent(reader, writer):
     writer.close()
 
 
+async def frozen(reader, writer):
+    """Becomes a WebSocket and never says another word: as when the line behind a firewall was cut."""
+    request = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    key = next(line.split(": ")[1] for line in request if line.lower().startswith("sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Protocol: kaigi.v1\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    await reader.read(1 << 20)
+    await asyncio.sleep(60)
+
+
 async def garbage(reader, writer):
     writer.write(b"SSH-2.0-nothing\r\n" * 4)
     await writer.drain()
@@ -158,8 +172,8 @@ async def main():
         )
         print(name, server.sockets[0].getsockname()[1])
 
-    async def listen_raw(name, handler):
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    async def listen_raw(name, handler, tls=None):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
         print(name, server.sockets[0].getsockname()[1])
 
     await listen("good", context("server", client_ca="ca"))
@@ -174,6 +188,7 @@ async def main():
     await listen("moved", context("server"), process_request=redirect)
     await listen_raw("proxy", proxy)
     await listen_raw("silent", silent)
+    await listen_raw("frozen", frozen, context("server"))
     await listen_raw("garbage", garbage)
     print("ready", 0, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

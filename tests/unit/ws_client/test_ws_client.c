@@ -282,6 +282,18 @@ static void test_proxy(void **state)
     expect_failure(&params, KG_WS_UNREACHABLE);
 }
 
+/* Real time, unlike elsewhere: libwebsockets reads its own clock. */
+static void test_frozen_peer_is_given_up(void **state)
+{
+    (void)state;
+    struct kg_ws_client_params params = params_for("frozen");
+    params.ping_s = 1;
+    struct run run = run_client(&params, "hello");
+    assert_true(run.opened);
+    assert_true(run.closed);
+    assert_int_equal(run.close.failure, KG_WS_CLOSED);
+}
+
 static void test_environment_is_ignored(void **state)
 {
     (void)state;
@@ -347,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_http_refusal),
         cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_frozen_peer_is_given_up),
         cmocka_unit_test(test_environment_is_ignored),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
