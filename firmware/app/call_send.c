@@ -162,7 +162,9 @@ void kg_call_pump(struct kg_call *call, int64_t now_us)
     enum kg_pacer_class class_;
     struct kg_packet *packet;
     while ((packet = kg_pacer_take(call->pacer, now_us, &class_)) != NULL) {
-        send_packet(call, class_, packet, now_us);
+        /* What was queued before a mute stays here, retransmissions too. */
+        if (class_ == KG_PACER_AUDIO ? !call->muted_microphone : !call->muted_camera)
+            send_packet(call, class_, packet, now_us);
         kg_packet_unref(packet);
     }
 }

@@ -1,22 +1,25 @@
 #include "app/picture_slots.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/queue.h"
 
 enum { WAITING = 8 };
 
-struct entry {
-    struct kg_frame *frame; /* NULL: clear */
-};
-
 struct kg_picture_slots {
     void (*wake)(void);
-    struct kg_queue *queues[KG_PICTURE_PLACES];
-    /* Of the main thread: taken from the queue, not yet due. */
-    struct entry next[KG_PICTURE_PLACES];
-    bool has_next[KG_PICTURE_PLACES];
+    struct kg_queue *queues[KG_PICTURE_PLACES]; /* of struct kg_frame * */
+    /* Not an element of the queue, which may be full: a picture must never outstay its meeting. */
+    atomic_bool cleared[KG_PICTURE_PLACES];
+    struct kg_frame *next[KG_PICTURE_PLACES]; /* of the main thread: taken from the queue, not yet due */
 };
+
+static void release(struct kg_frame *frame)
+{
+    if (frame)
+        kg_frame_unref(frame);
+}
 
 struct kg_picture_slots *kg_picture_slots_create(void (*wake)(void))
 {
@@ -25,7 +28,7 @@ struct kg_picture_slots *kg_picture_slots_create(void (*wake)(void))
         return NULL;
     slots->wake = wake;
     for (unsigned i = 0; i < KG_PICTURE_PLACES; i++) {
-        slots->queues[i] = kg_queue_create(WAITING, sizeof(struct entry));
+        slots->queues[i] = kg_queue_create(WAITING, sizeof(struct kg_frame *));
         if (!slots->queues[i]) {
             kg_picture_slots_destroy(slots);
             return NULL;
@@ -34,10 +37,13 @@ struct kg_picture_slots *kg_picture_slots_create(void (*wake)(void))
     return slots;
 }
 
-static void release(struct kg_frame *frame)
+static void drop_waiting(struct kg_picture_slots *slots, unsigned place)
 {
-    if (frame)
-        kg_frame_unref(frame);
+    struct kg_frame *frame;
+    release(slots->next[place]);
+    slots->next[place] = NULL;
+    while (slots->queues[place] && kg_queue_pop(slots->queues[place], &frame))
+        release(frame);
 }
 
 void kg_picture_slots_destroy(struct kg_picture_slots *slots)
@@ -45,11 +51,7 @@ void kg_picture_slots_destroy(struct kg_picture_slots *slots)
     if (!slots)
         return;
     for (unsigned i = 0; i < KG_PICTURE_PLACES; i++) {
-        struct entry entry;
-        if (slots->has_next[i])
-            release(slots->next[i].frame);
-        while (slots->queues[i] && kg_queue_pop(slots->queues[i], &entry))
-            release(entry.frame);
+        drop_waiting(slots, i);
         kg_queue_destroy(slots->queues[i]);
     }
     free(slots);
@@ -57,42 +59,44 @@ void kg_picture_slots_destroy(struct kg_picture_slots *slots)
 
 void kg_picture_slots_put(struct kg_picture_slots *slots, unsigned place, struct kg_frame *frame)
 {
-    struct entry entry = {.frame = frame};
-    if (!kg_queue_push(slots->queues[place], &entry))
+    if (!frame)
+        atomic_store(&slots->cleared[place], true);
+    else if (!kg_queue_push(slots->queues[place], &frame))
         release(frame);
     slots->wake();
 }
 
-static bool peek(struct kg_picture_slots *slots, unsigned place)
+static struct kg_frame *peek(struct kg_picture_slots *slots, unsigned place)
 {
-    if (!slots->has_next[place])
-        slots->has_next[place] = kg_queue_pop(slots->queues[place], &slots->next[place]);
-    return slots->has_next[place];
+    if (!slots->next[place] && !kg_queue_pop(slots->queues[place], &slots->next[place]))
+        slots->next[place] = NULL;
+    return slots->next[place];
 }
 
 bool kg_picture_slots_take(struct kg_picture_slots *slots, unsigned place, int64_t now_us,
                            struct kg_frame **frame)
 {
-    bool taken = false;
+    struct kg_frame *next;
     *frame = NULL;
-    while (peek(slots, place)) {
-        struct kg_frame *next = slots->next[place].frame;
-        if (next && next->capture_us > now_us && place != KG_PICTURE_SELF)
-            break;
+    if (atomic_exchange(&slots->cleared[place], false)) {
+        /* A picture put since goes too; the next one comes soon. */
+        drop_waiting(slots, place);
+        return true;
+    }
+    while ((next = peek(slots, place)) != NULL && (next->capture_us <= now_us || place == KG_PICTURE_SELF)) {
         release(*frame);
         *frame = next;
-        slots->has_next[place] = false;
-        taken = true;
+        slots->next[place] = NULL;
     }
-    return taken;
+    return *frame != NULL;
 }
 
 int64_t kg_picture_slots_next_us(const struct kg_picture_slots *slots)
 {
     int64_t next_us = INT64_MAX;
     for (unsigned i = 0; i < KG_PICTURE_PLACES; i++) {
-        if (slots->has_next[i] && slots->next[i].frame && slots->next[i].frame->capture_us < next_us)
-            next_us = slots->next[i].frame->capture_us;
+        if (slots->next[i] && slots->next[i]->capture_us < next_us)
+            next_us = slots->next[i]->capture_us;
     }
     return next_us;
 }

@@ -21,8 +21,8 @@ struct kg_picture_slots;
 KG_MUST_CHECK struct kg_picture_slots *kg_picture_slots_create(void (*wake)(void));
 void kg_picture_slots_destroy(struct kg_picture_slots *slots);
 
-/* Takes the reference; frame->capture_us is when it is due. NULL: nothing is to be shown there any more. When
- * the place is full the new one is let go. */
+/* Takes the reference; frame->capture_us is when it is due. When the place is full the new one is let go.
+ * NULL: nothing is to be shown there any more, whatever waits. */
 void kg_picture_slots_put(struct kg_picture_slots *slots, unsigned place, struct kg_frame *frame);
 /* The newest that is due, older ones let go; *cleared: show nothing (*frame is then NULL). false: no change.
  */

@@ -33,6 +33,7 @@ struct terminal {
     struct kg_room_name name; /* as kept in the state folder */
     int64_t next_day_us;      /* wall */
     int64_t end_us;           /* INT64_MAX: none */
+    bool presenting;          /* a presentation has the large place */
     bool quit;
 };
 
@@ -53,17 +54,16 @@ static enum kg_ui_slot slot_of(unsigned place, bool presenting)
 
 static void show_pictures(struct terminal *t, int64_t now_us)
 {
-    static bool presenting;
     for (unsigned place = 0; place < KG_PICTURE_PLACES; place++) {
         struct kg_frame *frame;
         if (!kg_picture_slots_take(t->pictures, place, now_us, &frame))
             continue;
-        if (place == KG_PICTURE_PRESENTATION && presenting != (frame != NULL)) {
-            presenting = frame != NULL;
+        if (place == KG_PICTURE_PRESENTATION && t->presenting != (frame != NULL)) {
+            t->presenting = frame != NULL;
             for (unsigned slot = KG_UI_THUMBNAIL; slot < KG_UI_SLOTS; slot++)
                 kg_ui_set_frame(t->ui, (enum kg_ui_slot)slot, NULL);
         }
-        enum kg_ui_slot slot = slot_of(place, presenting);
+        enum kg_ui_slot slot = slot_of(place, t->presenting);
         if (slot < KG_UI_SLOTS)
             kg_ui_set_frame(t->ui, slot, frame);
         if (frame)

@@ -57,10 +57,14 @@ static void test_clear_and_full(void **state)
     for (int i = 0; i < 20; i++)
         kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, frame_due(i));
     expect_take(slots, KG_PICTURE_PRESENTATION, 1000, 7);
-    kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, frame_due(1));
-    kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, NULL);
+    for (int i = 0; i < 20; i++)
+        kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, frame_due(i));
+    kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, NULL); /* also when there is no room */
     assert_true(kg_picture_slots_take(slots, KG_PICTURE_PRESENTATION, 1000, &frame));
     assert_null(frame);
+    assert_false(kg_picture_slots_take(slots, KG_PICTURE_PRESENTATION, 1000, &frame));
+    kg_picture_slots_put(slots, KG_PICTURE_PRESENTATION, frame_due(5));
+    expect_take(slots, KG_PICTURE_PRESENTATION, 1000, 5);
     kg_picture_slots_destroy(slots);
 }
 
