@@ -202,6 +202,8 @@ static void seat_session(struct kg_control *c, struct kg_session *s, struct kg_h
     s->seat = seat;
     if (!start_media(c, seat, wire)) {
         kg_session_error(s, message->join.request, KG_ERROR_TOO_MANY, "the relay is overloaded; try again");
+        s->seat = NULL; /* it was never told of a seat: it must not be told that it left one */
+        seat->session = NULL;
         kg_control_seat_end(c, seat, KG_REASON_MEDIA_LOST);
         return;
     }
@@ -230,6 +232,9 @@ void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg
     if (message->join.resume && (code == KG_ERROR_NONE || code == KG_ERROR_ENDED)) {
         code = KG_ERROR_NONE;
         seat = resume(c, s, message, &code);
+        /* A session has one seat: one it holds elsewhere would keep pointing at it. */
+        if (seat && s->seat && s->seat != seat)
+            kg_control_seat_end(c, s->seat, KG_REASON_REPLACED);
     }
     if (c->stopping)
         code = KG_ERROR_SHUTTING_DOWN;
