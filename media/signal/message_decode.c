@@ -190,7 +190,8 @@ static bool want_slot(struct kg_message_reader *r, const json_t *entry, struct k
         return false;
     if (want->role != KG_ROLE_VIDEO_SLOT && want->role != KG_ROLE_PRESENTATION_SLOT)
         return refuse(r, "slot", "must be a video or presentation slot");
-    if (json_object_get(entry, "height") && !number(r, entry, "height", 0, 4320, &height))
+    const json_t *wished = json_object_get(entry, "height");
+    if (wished && !json_is_null(wished) && !number(r, entry, "height", 0, 4320, &height))
         return false;
     want->height = (uint16_t)height;
     want->wish = KG_WISH_SOURCE;

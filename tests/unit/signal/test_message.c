@@ -313,6 +313,11 @@ static void unknown_things(void **state)
     assert_non_null(m);
     assert_null(m->join.resume);
     kg_message_destroy(m);
+    m = decode(KG_FROM_CLIENT, "{\"type\":\"want\",\"slots\":[{\"slot\":\"video-0\",\"source\":\"auto\","
+                               "\"height\":null}]}");
+    assert_non_null(m);
+    assert_int_equal(m->want.slots[0].height, 0);
+    kg_message_destroy(m);
     m = decode(KG_FROM_RELAY,
                "{\"type\":\"error\",\"request\":null,\"code\":\"new-trouble\",\"message\":\"x\"}");
     assert_non_null(m);
