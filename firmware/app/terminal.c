@@ -317,10 +317,10 @@ int kg_terminal_run(const struct kg_terminal_options *options)
     unwire(&t);
 close_ui:
     kg_finger_destroy(t.finger);
-    kg_ui_destroy(t.ui);
 stop_signals:
+    kg_signals_stop(); /* before the window: a signal wakes it */
+    kg_ui_destroy(t.ui);
     kg_tap_destroy(t.tap);
-    kg_signals_stop();
 finish_settings:
     kg_terminal_settings_finish(&t.settings);
     return status;
