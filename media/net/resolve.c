@@ -14,7 +14,8 @@
  * it. */
 struct lookup {
     atomic_uint refs;
-    int done_fd; /* written after addresses and error */
+    int done_fd;
+    atomic_bool done; /* addresses and error are ours from then on: a descriptor orders no memory */
     struct addrinfo *addresses;
     int error;
     char port[6];
@@ -51,6 +52,7 @@ static void look_up(struct lookup *lookup, int flags)
 static void tell(struct lookup *lookup)
 {
     uint64_t one = 1;
+    atomic_store(&lookup->done, true);
     if (write(lookup->done_fd, &one, sizeof one) < 0)
         kg_log(KG_LOG_ERROR, "net", NULL, "cannot end a name lookup: %m");
 }
@@ -81,6 +83,8 @@ static bool start_thread(struct lookup *lookup)
 static void on_done(void *user)
 {
     struct kg_resolve *resolve = user;
+    if (!atomic_load(&resolve->lookup->done))
+        return;
     struct addrinfo *addresses = resolve->lookup->addresses;
     resolve->lookup->addresses = NULL;
     kg_loop_unwatch(resolve->watch);
