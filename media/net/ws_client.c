@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/resolve.h"
 #include "net/tls_client.h"
+#include "net/ws_failure.h"
 #include "net/ws_queue.h"
 
 enum {
@@ -56,28 +57,6 @@ struct kg_ws_client {
     uint8_t *incoming;
     size_t incoming_size, incoming_capacity;
 };
-
-const char *kg_ws_failure_name(enum kg_ws_failure failure)
-{
-    static const char *const names[KG_WS_FAILURES] = {
-        [KG_WS_CLOSED] = "closed",
-        [KG_WS_NAME] = "name",
-        [KG_WS_UNREACHABLE] = "unreachable",
-        [KG_WS_PROXY] = "proxy",
-        [KG_WS_PROXY_AUTH] = "proxy-auth",
-        [KG_WS_IDENTITY] = "identity",
-        [KG_WS_TLS_UNTRUSTED] = "tls-untrusted",
-        [KG_WS_TLS_EXPIRED] = "tls-expired",
-        [KG_WS_TLS_NOT_YET] = "tls-not-yet-valid",
-        [KG_WS_TLS_NAME] = "tls-name",
-        [KG_WS_REJECTED] = "rejected",
-        [KG_WS_REJECTED_EXPIRED] = "rejected-expired",
-        [KG_WS_TLS] = "tls",
-        [KG_WS_HTTP] = "http",
-        [KG_WS_TIMEOUT] = "timeout",
-    };
-    return failure < KG_WS_FAILURES ? names[failure] : "?";
-}
 
 /* --- sending -------------------------------------------------------------------------------------------- */
 
@@ -160,37 +139,11 @@ static void abandon(struct kg_ws_client *client)
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
-static enum kg_ws_failure failure_of_tls(enum kg_tls_problem problem)
-{
-    switch (problem) {
-    case KG_TLS_CA_FILE:
-    case KG_TLS_CERTIFICATE_FILE:
-    case KG_TLS_KEY_FILE:
-        return KG_WS_IDENTITY;
-    case KG_TLS_UNTRUSTED:
-        return KG_WS_TLS_UNTRUSTED;
-    case KG_TLS_EXPIRED:
-        return KG_WS_TLS_EXPIRED;
-    case KG_TLS_NOT_YET_VALID:
-        return KG_WS_TLS_NOT_YET;
-    case KG_TLS_WRONG_NAME:
-        return KG_WS_TLS_NAME;
-    case KG_TLS_REJECTED:
-        return KG_WS_REJECTED;
-    case KG_TLS_REJECTED_EXPIRED:
-        return KG_WS_REJECTED_EXPIRED;
-    case KG_TLS_OK:
-    case KG_TLS_FAILED:
-        break;
-    }
-    return KG_WS_TLS;
-}
-
 static void end_tls(struct kg_ws_client *client)
 {
     char detail[160];
     enum kg_tls_problem problem = kg_tls_client_problem(client->tls, detail, sizeof detail);
-    end(client, failure_of_tls(problem), 0, detail);
+    end(client, kg_ws_failure_of_tls(problem), 0, detail);
 }
 
 static void end_timeout(struct kg_ws_client *client)
@@ -550,7 +503,7 @@ static void begin(struct kg_ws_client *client, const struct kg_ws_client_params 
     char detail[160];
     client->tls = kg_tls_client_create(&tls, &problem, detail, sizeof detail);
     if (!client->tls) {
-        end(client, failure_of_tls(problem), 0, detail);
+        end(client, kg_ws_failure_of_tls(problem), 0, detail);
         return;
     }
     bool proxy = client->proxy_host != NULL;
