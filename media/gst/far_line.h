@@ -20,7 +20,9 @@ struct kg_far_line {
     int64_t offset;   /* of the reader's positions in the writer's */
     uint32_t idle;    /* blocks read since one was written */
     bool anchored;    /* offset is set */
-    uint32_t astray;  /* how badly offset has fitted of late */
+    uint32_t missed;  /* how badly offset has fitted of late */
+    uint32_t reads;   /* in this window, with what lay ready beyond the block at least */
+    int64_t least_ready;
 };
 
 void kg_far_line_init(struct kg_far_line *line);
@@ -31,7 +33,7 @@ void kg_far_line_reset(struct kg_far_line *line);
 /* Adds a block just given to the loudspeaker. */
 void kg_far_line_write(struct kg_far_line *line, const int16_t *block, int64_t samples);
 /* The block beside the microphone's one at `position`. Blocks follow each other as positions do. When what is
- * asked for is not there yet, or is half a second old, again and again (a device stopped, it takes blocks in
- * bursts, or two clocks have drifted apart), reading begins at the newest again. What is not there is
- * silence. */
+ * asked for is again and again not there yet (a device takes blocks in bursts, or stopped), or for a second
+ * was much older than it need be (the microphone lost samples, two clocks have drifted apart), reading begins
+ * at the newest again. What is not there is silence. */
 void kg_far_line_read(struct kg_far_line *line, int16_t *block, int64_t samples, int64_t position);

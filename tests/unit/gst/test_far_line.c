@@ -45,11 +45,11 @@ static void jitter_neither_repeats_nor_skips(void **state)
     (void)state;
     write_blocks(4);
     int16_t before = read_block(0);
-    for (int64_t b = 1; b < 90; b++) {
+    for (int64_t b = 1; b < 150; b++) {
         if (b % 3 == 0)
             write_blocks(3); /* three at once, every third block */
         int16_t now = read_block(b * 480);
-        assert_true(b < 40 || now == (before - 1 + 480) % 30000 + 1);
+        assert_true(b < 100 || now == (before - 1 + 480) % 30000 + 1);
         before = now;
     }
 }
@@ -68,7 +68,7 @@ static void nothing_played_is_silence(void **state)
     (void)state;
     for (int b = 0; b < 20; b++)
         assert_int_equal(read_block(b * 480), 0);
-    write_blocks(3); /* played at last: from here it is there */
+    write_blocks(3); /* played at last: from here on it is there */
     assert_true(read_block(20 * 480) != 0);
 }
 
@@ -80,23 +80,23 @@ static void a_stopped_loudspeaker_is_silence(void **state)
         int16_t now = read_block(b * 480);
         assert_true(b < 2 || now == 0);
     }
-    for (int b = 40; b < 60; b++) { /* goes on, far behind the count: found again */
+    for (int b = 40; b < 70; b++) { /* goes on, far behind the count: found again */
         write_blocks(1);
         int16_t now = read_block(b * 480);
-        assert_true(b < 48 || now == sample_at(written - 960));
+        assert_true(b < 56 || now == sample_at(written - 960));
     }
 }
 
-static void what_has_grown_old_is_left(void **state)
+static void a_microphone_that_loses_samples_catches_up(void **state)
 {
     (void)state;
     write_blocks(5);
     read_block(0);
-    write_blocks(120); /* the loudspeaker ran ahead by more than a second */
-    for (int b = 1; b < 10; b++) {
+    write_blocks(20); /* 200 ms that the microphone never told of */
+    for (int b = 1; b < 230; b++) {
         write_blocks(1);
         int16_t now = read_block(b * 480);
-        assert_true(b < 9 || now == sample_at(written - 960));
+        assert_true(b < 210 || now == sample_at(written - 960));
     }
 }
 
@@ -122,7 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(reading_begins_at_the_newest),        TEST(jitter_neither_repeats_nor_skips),
         TEST(a_gap_in_the_microphone_is_followed), TEST(nothing_played_is_silence),
-        TEST(a_stopped_loudspeaker_is_silence),    TEST(what_has_grown_old_is_left),
+        TEST(a_stopped_loudspeaker_is_silence),    TEST(a_microphone_that_loses_samples_catches_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
