@@ -7,6 +7,7 @@
 #include <vpx/vp8dx.h>
 #include <vpx/vpx_decoder.h>
 
+#include "base/frame_pool.h"
 #include "base/log.h"
 #include "codec/vpx_encoder.h"
 #include "rtp/vp8.h"
@@ -15,6 +16,7 @@
 
 struct kg_vpx_decoder {
     vpx_codec_ctx_t codec;
+    struct kg_frame_pool *pool;
     bool open;
     bool waits_for_keyframe;
 };
@@ -37,8 +39,9 @@ struct kg_vpx_decoder *kg_vpx_decoder_create(void)
         kg_log(KG_LOG_ERROR, MODULE, NULL, "no memory for a VP8 decoder");
         return NULL;
     }
-    if (!open_codec(decoder)) {
-        free(decoder);
+    decoder->pool = kg_frame_pool_create();
+    if (!decoder->pool || !open_codec(decoder)) {
+        kg_vpx_decoder_destroy(decoder);
         return NULL;
     }
     return decoder;
@@ -50,6 +53,7 @@ void kg_vpx_decoder_destroy(struct kg_vpx_decoder *decoder)
         return;
     if (decoder->open)
         vpx_codec_destroy(&decoder->codec);
+    kg_frame_pool_destroy(decoder->pool);
     free(decoder);
 }
 
@@ -81,11 +85,11 @@ static void copy_plane(struct kg_frame *frame, int i, const vpx_image_t *image)
         memcpy(to, from, columns);
 }
 
-static struct kg_frame *copy_picture(const vpx_image_t *image)
+static struct kg_frame *copy_picture(struct kg_frame_pool *pool, const vpx_image_t *image)
 {
     if (image->fmt != VPX_IMG_FMT_I420 || image->d_w < 2 || image->d_h < 2)
         return NULL;
-    struct kg_frame *frame = kg_frame_create(image->d_w & ~1U, image->d_h & ~1U);
+    struct kg_frame *frame = kg_frame_pool_take(pool, image->d_w & ~1U, image->d_h & ~1U);
     if (!frame) {
         kg_log(KG_LOG_ERROR, MODULE, NULL, "no memory for a %ux%u picture", image->d_w, image->d_h);
         return NULL;
@@ -120,7 +124,7 @@ enum kg_vpx_result kg_vpx_decoder_decode(struct kg_vpx_decoder *decoder, const v
     decoder->waits_for_keyframe = false;
     if (!image)
         return KG_VPX_NO_PICTURE;
-    struct kg_frame *frame = copy_picture(image);
+    struct kg_frame *frame = copy_picture(decoder->pool, image);
     if (!frame)
         return KG_VPX_NO_PICTURE;
     *out = frame;

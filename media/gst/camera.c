@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "gst/camera_pipeline.h"
 #include "gst/path_watch.h"
+#include "gst/raw_clip.h"
 #include "gst/test_picture.h"
 
 #define MODULE "gst"
@@ -159,6 +160,21 @@ static bool pass_on(struct kg_camera *camera, struct run *run, struct kg_frame *
     return true;
 }
 
+/* Read only when due, so the picture is as fresh as a camera's. */
+static void run_clip(struct kg_camera *camera, struct kg_raw_clip *clip)
+{
+    struct run run = {.pace.fps = camera->params.fps};
+    while (pace_wait(&run.pace, &camera->watch) && still_there(camera, &run)) {
+        struct kg_frame *frame = kg_raw_clip_read(clip);
+        if (!frame) {
+            failed(camera, "no whole picture can be read from it");
+            return;
+        }
+        frame->capture_us = kg_clock_now_us();
+        give(camera, frame);
+    }
+}
+
 static bool rewind_file(struct kg_camera *camera, struct run *run, struct kg_camera_pipeline *pipeline)
 {
     if (run->frames == run->frames_at_rewind) {
@@ -209,6 +225,15 @@ static void run_pipeline(struct kg_camera *camera, const char *path)
     char error[KG_PIPELINE_ERROR_MAX];
     if (!kg_path_watch_mark(&camera->watch)) {
         failed(camera, "it is not there");
+        return;
+    }
+    struct kg_raw_clip *clip =
+        camera->kind == CAMERA_FILE
+            ? kg_raw_clip_open(path, camera->params.width, camera->params.height, camera->params.fps)
+            : NULL;
+    if (clip) {
+        run_clip(camera, clip);
+        kg_raw_clip_close(clip);
         return;
     }
     struct kg_camera_pipeline *pipeline =

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gst/app/gstappsink.h>
@@ -23,38 +22,15 @@ struct kg_camera_pipeline {
     bool device;
 };
 
-/* A file of raw pictures is known by its first word. */
-static bool is_y4m(const char *path)
-{
-    static const char magic[] = "YUV4MPEG2 ";
-    char begin[sizeof magic - 1];
-    struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) /* to open a pipe might wait for its writer */
-        return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool same = read(fd, begin, sizeof begin) == sizeof begin && memcmp(begin, magic, sizeof begin) == 0;
-    close(fd);
-    return same;
-}
-
-/* Decoding by guess loads every plugin that can guess (40 MB with libav) and queues several pictures: raw
- * ones are read without. */
-static const char *file_decoder(const char *path)
-{
-    return is_y4m(path) ? "filesrc name=source blocksize=131072 ! y4mdec" : "filesrc name=source ! decodebin";
-}
-
 /* A device gives what it can do nearest to the wish: raw pictures cost no decoding, but many USB cameras
  * reach full rate at 720p as JPEG only. A file is decoded by whatever fits; raw video passes through
  * uncopied. */
-static void describe(char *text, size_t size, const char *file, uint32_t width, uint32_t height, uint32_t fps)
+static void describe(char *text, size_t size, bool device, uint32_t width, uint32_t height, uint32_t fps)
 {
     char output[160];
     snprintf(output, sizeof output, "video/x-raw,format=I420,width=%u,height=%u,pixel-aspect-ratio=1/1",
              width, height);
-    if (!file)
+    if (device)
         snprintf(text, size,
                  "v4l2src name=source ! capsfilter caps=\""
                  "video/x-raw,width=%u,height=%u,framerate=[%u/1,120/1];"
@@ -65,9 +41,9 @@ static void describe(char *text, size_t size, const char *file, uint32_t width, 
                  width, height, fps, width, height, fps, width, height, width, height, fps, output);
     else
         snprintf(text, size,
-                 "%s ! videorate ! video/x-raw,framerate=%u/1 "
+                 "filesrc name=source ! decodebin ! videorate ! video/x-raw,framerate=%u/1 "
                  "! videoconvertscale ! %s ! appsink name=frames sync=false max-buffers=1",
-                 file_decoder(file), fps, output);
+                 fps, output);
 }
 
 struct kg_camera_pipeline *kg_camera_pipeline_open(const char *path, bool device, uint32_t width,
@@ -81,7 +57,7 @@ struct kg_camera_pipeline *kg_camera_pipeline_open(const char *path, bool device
         return NULL;
     }
     pipeline->device = device;
-    describe(text, sizeof text, device ? NULL : path, width, height, fps);
+    describe(text, sizeof text, device, width, height, fps);
     pipeline->pipeline = kg_pipeline_parse(text, error);
     if (!pipeline->pipeline) {
         free(pipeline);

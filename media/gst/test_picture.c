@@ -8,9 +8,11 @@
 #include <time.h>
 
 #include "base/attr.h"
+#include "base/frame_pool.h"
 
 struct kg_test_picture {
     struct kg_frame *field; /* what does not move, drawn once */
+    struct kg_frame_pool *pool;
 };
 
 /* The planes of a frame that is not shared yet. */
@@ -39,10 +41,12 @@ static void draw_field(struct kg_frame *frame)
 struct kg_test_picture *kg_test_picture_create(uint32_t width, uint32_t height)
 {
     struct kg_test_picture *picture = calloc(1, sizeof *picture);
-    if (picture)
-        picture->field = kg_frame_create(width, height);
-    if (!picture || !picture->field) {
-        free(picture);
+    if (!picture)
+        return NULL;
+    picture->field = kg_frame_create(width, height);
+    picture->pool = kg_frame_pool_create();
+    if (!picture->field || !picture->pool) {
+        kg_test_picture_destroy(picture);
         return NULL;
     }
     draw_field(picture->field);
@@ -54,6 +58,7 @@ void kg_test_picture_destroy(struct kg_test_picture *picture)
     if (!picture)
         return;
     kg_frame_unref(picture->field);
+    kg_frame_pool_destroy(picture->pool);
     free(picture);
 }
 
@@ -119,7 +124,8 @@ static void draw_clock(struct kg_frame *frame, int64_t wall_us)
 
 struct kg_frame *kg_test_picture_draw(struct kg_test_picture *picture, int64_t wall_us)
 {
-    struct kg_frame *field = picture->field, *frame = kg_frame_create(field->width, field->height);
+    struct kg_frame *field = picture->field,
+                    *frame = kg_frame_pool_take(picture->pool, field->width, field->height);
     if (!frame)
         return NULL;
     for (int i = 0; i < 3; i++) /* both have the layout kg_frame_create gives this size */

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/frame.h"
+#include "base/frame_pool.h"
 #include "base/latest.h"
 #include "base/log.h"
 #include "base/queue.h"
@@ -143,6 +144,36 @@ static void frame_lives_as_long_as_its_last_reference(void **state)
     kg_frame_unref(NULL);
 }
 
+static void pool_gives_the_same_memory_again_and_outlives_its_destroyer(void **state)
+{
+    (void)state;
+    struct kg_frame_pool *pool = kg_frame_pool_create();
+    struct kg_frame *a = kg_frame_pool_take(pool, 64, 32), *b = kg_frame_pool_take(pool, 64, 32);
+    assert_non_null(a);
+    assert_non_null(b);
+    const uint8_t *pixels = a->plane[0];
+    assert_ptr_not_equal(pixels, b->plane[0]);
+    assert_int_equal(a->width, 64);
+    assert_int_equal(a->capture_us, 0);
+    a->capture_us = 5;
+    kg_frame_unref(kg_frame_ref(a));
+    struct kg_frame *c = kg_frame_pool_take(pool, 64, 32);
+    assert_ptr_not_equal(c->plane[0], pixels); /* a is still held */
+    kg_frame_unref(a);
+    a = kg_frame_pool_take(pool, 64, 32);
+    assert_ptr_equal(a->plane[0], pixels);
+    assert_int_equal(a->capture_us, 0);
+    kg_frame_unref(a);
+    struct kg_frame *large = kg_frame_pool_take(pool, 128, 64);
+    memset((uint8_t *)large->plane[0], 1, (size_t)large->stride[0] * 64); /* the sanitizer watches the end */
+    kg_frame_unref(b);
+    kg_frame_unref(c);
+    kg_frame_pool_destroy(pool);
+    assert_int_equal(large->plane[0][0], 1);
+    kg_frame_unref(large);
+    kg_frame_pool_destroy(NULL);
+}
+
 /* What one log call writes to standard error. */
 static char *capture_log(enum kg_log_format format, const char *message)
 {
@@ -207,6 +238,7 @@ int main(void)
         cmocka_unit_test(queue_crosses_threads_and_close_ends_the_reader),
         cmocka_unit_test(latest_keeps_only_the_newest),
         cmocka_unit_test(frame_lives_as_long_as_its_last_reference),
+        cmocka_unit_test(pool_gives_the_same_memory_again_and_outlives_its_destroyer),
         cmocka_unit_test(log_line_is_one_line_whatever_a_stranger_sends),
         cmocka_unit_test(log_limit_lets_a_burst_through_then_counts),
         cmocka_unit_test(random_text_is_printable_and_differs),
