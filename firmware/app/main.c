@@ -1,5 +1,6 @@
 /* kaigi-terminal: the room's terminal. */
 #include <glib.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,16 @@ static void free_arguments(struct arguments *a)
         g_free(texts[i]);
 }
 
+/* Pictures, of a megabyte each and freed on other threads than made them, are mapped one by one and given
+ * back: left to grow its threshold, glibc would keep heaps of them for every thread. */
+static void map_pictures(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_ARENA_MAX, 4);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     /* libwebsockets would take a proxy from here; the only proxy is the one in the settings. */
@@ -105,6 +116,7 @@ int main(int argc, char **argv)
                                           "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"};
     for (size_t i = 0; i < KG_ARRAY_LEN(ignored); i++)
         unsetenv(ignored[i]);
+    map_pictures();
     struct arguments arguments = {0};
     int status = 2;
     if (parse(&argc, &argv, &arguments) && check(&arguments))
