@@ -302,8 +302,8 @@ static void check_side(struct kg_audio *audio, enum kg_audio_side which)
     struct side *side = &audio->side[which];
     bool file = which == KG_AUDIO_MICROPHONE && side->kind == SPEC_FILE;
     if (file && side->retry_at_us == 0 && !kg_path_watch_same(&audio->watch)) {
-        side_failed(audio, which, "it vanished or was replaced");
         swap_sound(audio, NULL);
+        side_failed(audio, which, "it vanished or was replaced");
     }
     if (side->retry_at_us && kg_clock_now_us() >= side->retry_at_us)
         retry_side(audio, which);

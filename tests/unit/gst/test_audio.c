@@ -160,6 +160,16 @@ static void what_is_played_is_written(void **state)
         assert_int_equal(pcm[i], (int)(i % 48000) / 2 - 12000);
 }
 
+/* Blocks may still be on their way when something is switched. */
+static void expect_silence(bool silent)
+{
+    for (int i = 0; i < 100; i++) {
+        if ((next(HEARD).peak == 0) == silent)
+            return;
+    }
+    fail_msg("%s never came", silent ? "silence" : "sound");
+}
+
 static void file_is_heard_and_looped(void **state)
 {
     (void)state;
@@ -176,16 +186,14 @@ static void file_is_heard_and_looped(void **state)
         before = now;
     }
     kg_audio_set_mute(audio, true);
-    for (int i = 0; i < 4; i++)
-        next(HEARD);
+    expect_silence(true);
     for (int i = 0; i < 10; i++)
         assert_int_equal(next(HEARD).peak, 0);
     kg_audio_set_mute(audio, false);
-    for (int i = 0; i < 4; i++)
-        next(HEARD);
-    assert_true(next(HEARD).peak >= 100);
+    expect_silence(false);
     unlink(tone);
     expect_event(KG_AUDIO_MICROPHONE, KG_DEVICE_LOST);
+    expect_silence(true);
     for (int i = 0; i < 10; i++)
         assert_int_equal(next(HEARD).peak, 0);
     write_wav(tone, pcm, 4800);
