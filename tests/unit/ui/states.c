@@ -101,12 +101,12 @@ static void home_crowded(struct kg_room_state *s)
 static void home_rare(struct kg_room_state *s)
 {
     base(s);
-    /* Kanji of municipal names outside the common set, a variation selector, and one the font lacks
+    /* Kanji as in municipal names, outside the common set, a variation selector, and one the font lacks
      * (U+20BB7). */
-    set_name(&s->room, "葛󠄀城市・飛驒市・鰺ヶ沢町", "檮原・塩竈・龍ケ崎",
+    set_name(&s->room, "架葛󠄀市・架驒市・見鰺ヶ町", "檮本・架竈・龍ケ見",
              "髙﨑・邊邉・𠮷野の間");
-    add(s, -28, 60, "匝瑳市・宍粟市・祇󠄀園・德島 連絡会議", "葛󠄀飾区",
-        "逗󠄀子の間");
+    add(s, -28, 60, "匝本市・宍本市・祇󠄀本・德本 連絡会議", "架葛󠄀区",
+        "逗󠄀留の間");
 }
 
 static void joining(struct kg_room_state *s)
