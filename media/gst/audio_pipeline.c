@@ -139,7 +139,7 @@ static void count_gap(struct kg_audio_pipeline *pipeline, const GstBuffer *buffe
     if (offset == GST_BUFFER_OFFSET_NONE)
         return;
     if (pipeline->captured > 0 && offset > pipeline->next_offset &&
-        offset - pipeline->next_offset < 10 * KG_AUDIO_RATE_HZ)
+        offset - pipeline->next_offset < UINT64_C(10) * KG_AUDIO_RATE_HZ)
         pipeline->captured += (int64_t)(offset - pipeline->next_offset);
     pipeline->next_offset = offset + samples;
 }

@@ -60,27 +60,27 @@ static void a_gap_in_the_microphone_is_followed(void **state)
     write_blocks(10);
     int16_t before = read_block(0);
     write_blocks(20);
-    assert_int_equal(read_block(10 * 480), before + 4800);
+    assert_int_equal(read_block(4800), before + 4800);
 }
 
 static void nothing_played_is_silence(void **state)
 {
     (void)state;
-    for (int b = 0; b < 20; b++)
+    for (int64_t b = 0; b < 20; b++)
         assert_int_equal(read_block(b * 480), 0);
     write_blocks(3); /* played at last: from here on it is there */
-    assert_true(read_block(20 * 480) != 0);
+    assert_true(read_block(9600) != 0);
 }
 
 static void a_stopped_loudspeaker_is_silence(void **state)
 {
     (void)state;
     write_blocks(10);
-    for (int b = 0; b < 40; b++) {
+    for (int64_t b = 0; b < 40; b++) {
         int16_t now = read_block(b * 480);
         assert_true(b < 2 || now == 0);
     }
-    for (int b = 40; b < 70; b++) { /* goes on, far behind the count: found again */
+    for (int64_t b = 40; b < 70; b++) { /* goes on, far behind the count: found again */
         write_blocks(1);
         int16_t now = read_block(b * 480);
         assert_true(b < 56 || now == sample_at(written - 960));
@@ -93,7 +93,7 @@ static void a_microphone_that_loses_samples_catches_up(void **state)
     write_blocks(5);
     read_block(0);
     write_blocks(20); /* 200 ms that the microphone never told of */
-    for (int b = 1; b < 230; b++) {
+    for (int64_t b = 1; b < 230; b++) {
         write_blocks(1);
         int16_t now = read_block(b * 480);
         assert_true(b < 210 || now == sample_at(written - 960));
