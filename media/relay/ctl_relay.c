@@ -173,7 +173,10 @@ static int report_import(const json_t *reply, const char *file, bool quiet)
         bad = bad || left_out;
         if (quiet)
             continue;
-        fprintf(stderr, "%s:%lld: %s%s%s%s\n", file, number_of(report, "line"),
+        char line[24] = "";
+        if (number_of(report, "line") > 0)
+            snprintf(line, sizeof line, ":%lld", number_of(report, "line"));
+        fprintf(stderr, "%s%s: %s%s%s%s\n", file, line,
                 left_out ? "left out: " : "note: ", text_of(report, "reason"),
                 *text_of(report, "uid") ? ", UID " : "", text_of(report, "uid"));
     }

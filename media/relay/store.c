@@ -45,11 +45,31 @@ const char *kg_store_status_text(enum kg_store_status status)
     return "it cannot be written; check the state folder's disk and permissions";
 }
 
+/* The old write-ahead log belongs to the old file. */
+static void remove_log(const char *path)
+{
+    char extra[4096 + 8];
+    snprintf(extra, sizeof extra, "%s-wal", path);
+    unlink(extra);
+    snprintf(extra, sizeof extra, "%s-shm", path);
+    unlink(extra);
+}
+
+static void restore_missing(const char *path, const char *backup_path)
+{
+    if (access(path, F_OK) == 0 || errno != ENOENT || access(backup_path, F_OK) != 0)
+        return;
+    remove_log(path);
+    if (rename(backup_path, path) == 0)
+        kg_log(KG_LOG_ERROR, "relay", "store.restored",
+               "the store %s was gone: continuing with the last good copy", path);
+}
+
 /* Puts a damaged database aside (never deleted: somebody may rescue it) and the last good copy in its place.
  */
 static bool put_aside(const char *path, const char *backup_path, struct kg_problem *problem)
 {
-    char aside[4096 + 40], extra[4096 + 8];
+    char aside[4096 + 40];
     int taken = -1;
     for (long long number = (long long)time(NULL); taken != 0; number++) {
         snprintf(aside, sizeof aside, "%s.corrupt-%lld", path, number);
@@ -60,11 +80,7 @@ static bool put_aside(const char *path, const char *backup_path, struct kg_probl
     if (taken != 0)
         return kg_problem_set(problem, "the store %s is damaged and cannot be put aside: %s", path,
                               strerror(errno));
-    /* The old write-ahead log belongs to the old file. */
-    snprintf(extra, sizeof extra, "%s-wal", path);
-    unlink(extra);
-    snprintf(extra, sizeof extra, "%s-shm", path);
-    unlink(extra);
+    remove_log(path);
     bool restored = rename(backup_path, path) == 0;
     kg_log(KG_LOG_ERROR, "relay", restored ? "store.restored" : "store.lost",
            restored
@@ -78,6 +94,7 @@ static bool put_aside(const char *path, const char *backup_path, struct kg_probl
 static sqlite3 *open_or_restore(const char *path, const char *backup_path, struct kg_store_snapshot *snapshot,
                                 struct kg_problem *problem)
 {
+    restore_missing(path, backup_path);
     /* The file, then its backup, then an empty one. */
     for (int attempt = 0; attempt < 3; attempt++) {
         enum kg_store_status status;

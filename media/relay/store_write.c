@@ -108,8 +108,27 @@ static int write_job(sqlite3 *db, const struct kg_store_job *job)
     return SQLITE_MISUSE;
 }
 
+/* SQLite trusts the pages it holds in memory: it would go on writing to a file that was deleted or
+ * overwritten, and say that all is well. Read through its own descriptor, for closing another one would drop
+ * its locks. */
+static bool file_is_ours(sqlite3 *db)
+{
+    static const char magic[] = "SQLite format 3";
+    char head[sizeof magic];
+    int moved = 0;
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+        return false;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file->pMethods)
+        return true;
+    int code = file->pMethods->xRead(file, head, sizeof head, 0);
+    return code == SQLITE_OK ? memcmp(head, magic, sizeof magic) == 0 : code != SQLITE_IOERR_SHORT_READ;
+}
+
 enum kg_store_status kg_store_db_run(sqlite3 *db, const struct kg_store_job *job)
 {
+    if (!file_is_ours(db))
+        return KG_STORE_CORRUPT;
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return kg_store_db_status(code);

@@ -5,11 +5,14 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "relay/ca.h"
 #include "relay/ca_x509.h"
+
+enum { WARN_DAYS = 30 };
 
 static bool readable(const char *path, struct kg_problem *problem)
 {
@@ -17,6 +20,25 @@ static bool readable(const char *path, struct kg_problem *problem)
         return true;
     return kg_problem_set(problem, "cannot read %s: %s%s", path, strerror(errno),
                           errno == ENOENT ? "; run \"kaigi-ctl ca init\" first" : "");
+}
+
+/* Rooms refuse an expired certificate, and their screens blame a clock: here is where it can be mended. */
+static void warn_of_dates(SSL_CTX *context, const char *state)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", state, KG_CA_RELAY_CERT);
+    X509 *certificate = SSL_CTX_get0_certificate(context);
+    time_t soon = time(NULL) + WARN_DAYS * 86400;
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
+               "%s is not valid yet, no room will connect: set this machine's clock", path);
+    else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
+               "%s has expired, no room will connect: run \"kaigi-ctl ca server\", then send SIGHUP", path);
+    else if (X509_cmp_time(X509_get0_notAfter(certificate), &soon) < 0)
+        kg_log(KG_LOG_WARN, "relay", "relay.certificate",
+               "%s expires in less than %d days: run \"kaigi-ctl ca server\", then send SIGHUP", path,
+               WARN_DAYS);
 }
 
 static bool load_own(SSL_CTX *context, const char *state, struct kg_problem *problem)
@@ -86,6 +108,8 @@ bool kg_tls_server_check(const char *state, struct kg_problem *problem)
     if (!scratch)
         return kg_ca_openssl_problem(problem, "OpenSSL gives no context");
     bool ok = prepare(scratch, state, problem);
+    if (ok)
+        warn_of_dates(scratch, state);
     SSL_CTX_free(scratch);
     return ok;
 }
