@@ -127,9 +127,10 @@ void kg_ui_destroy(struct kg_ui *ui)
 void kg_ui_update(struct kg_ui *ui, const struct kg_room_state *state)
 {
     kg_owner_check(&ui->owner);
-    const int64_t minute_us = 60 * INT64_C(1000000);
+    const int64_t minute_us = 60 * INT64_C(1000000); /* no screen shows less: less must not draw */
     memcpy(&ui->next, state, sizeof(ui->next));
     ui->next.wall_us -= ui->next.wall_us % minute_us;
+    ui->next.agenda_us -= ui->next.agenda_us % minute_us;
     if (ui->next.screen >= KG_SCREEN_COUNT)
         ui->next.screen = KG_SCREEN_HOME;
     if (memcmp(&ui->state, &ui->next, sizeof(ui->state)) == 0)
