@@ -76,8 +76,9 @@ static bool run_to_end(GstElement *pipeline)
 
 bool kg_mark_write(const struct kg_mark_clip *clip)
 {
-    bool generated = strncmp(clip->source, "test", 4) == 0;
-    const char *pattern = strncmp(clip->source, "test:", 5) == 0 ? clip->source + 5 : "smpte100";
+    bool patterned = strncmp(clip->source, "test:", 5) == 0;
+    bool generated = patterned || strcmp(clip->source, "test") == 0;
+    const char *pattern = patterned ? clip->source + 5 : "smpte100";
     uint32_t side = kg_mark_side(clip->width);
     char *source = generated
                        ? g_strdup_printf("videotestsrc pattern=%s horizontal-speed=6", pattern)
