@@ -2,25 +2,77 @@
 
 #ifdef KAIGI_TAPS
 
+#include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/queue.h"
+#include "base/thread.h"
 #include "core/ui.h"
 
-enum { FULL_EVERY = 15, STRIP_ROWS = 32, HEADER_BYTES = 32 };
-
-struct kg_tap {
-    FILE *files[KG_TAP_FILES];
-    unsigned pictures[KG_TAP_FILES]; /* seen, for FULL_EVERY */
-    uint8_t *pixels;                 /* of the screen's thread */
-    size_t pixels_size;
-    uint64_t draws;
+enum {
+    FULL_EVERY_US = 1000000,
+    STRIP_ROWS = 32,
+    HEADER_BYTES = 32,
+    WAITING = 2048,
+    WAITING_BYTES = 48 * 1024 * 1024,
+    NICENESS = 10
 };
 
-struct kg_tap *kg_tap_create(const char *folder)
+/* A record on its way to its file. */
+struct record {
+    enum kg_tap_file file;
+    size_t size;
+    uint8_t data[]; /* header, payload */
+};
+
+struct kg_tap {
+    int fd[KG_TAP_FILES];
+    int64_t full_us[KG_TAP_FILES]; /* when a whole picture was last taken */
+    struct kg_queue *records;      /* of struct record * */
+    struct kg_thread thread;
+    bool running;
+    atomic_size_t waiting_bytes;
+    atomic_uint lost;
+    atomic_bool failed;
+};
+
+static bool write_all(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n <= 0)
+            return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+/* A disk may stop its writer for as long as it likes: what is measured must not wait with it. */
+static void run(void *arg)
+{
+    struct kg_tap *tap = arg;
+    struct record *record;
+    sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
+    setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread; refused: it was lower still */
+    while (kg_queue_pop_wait(tap->records, &record, INT64_MAX)) {
+        if (!write_all(tap->fd[record->file], record->data, record->size) &&
+            !atomic_exchange(&tap->failed, true))
+            kg_log(KG_LOG_ERROR, "app", NULL, "a tap cannot be written: %m");
+        atomic_fetch_sub(&tap->waiting_bytes, record->size);
+        free(record);
+    }
+}
+
+static bool open_files(struct kg_tap *tap, const char *folder)
 {
     static const char *const names[KG_TAP_FILES] = {
         [KG_TAP_CAMERA] = "camera.tap",
@@ -28,30 +80,49 @@ struct kg_tap *kg_tap_create(const char *folder)
         [KG_TAP_MICROPHONE] = "microphone.tap",
         [KG_TAP_SPEAKER] = "speaker.tap",
     };
-    struct kg_tap *tap = folder ? calloc(1, sizeof *tap) : NULL;
-    for (unsigned i = 0; tap && i < KG_TAP_FILES; i++) {
+    for (unsigned i = 0; i < KG_TAP_FILES; i++) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        tap->files[i] = fopen(path, "we");
-        if (!tap->files[i]) {
+        tap->fd[i] = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (tap->fd[i] < 0) {
             kg_log(KG_LOG_ERROR, "app", NULL, "%s: %m", path);
-            kg_tap_destroy(tap);
-            return NULL;
+            return false;
         }
-        setvbuf(tap->files[i], NULL, _IOFBF, 1 << 18);
     }
-    return tap;
+    return true;
+}
+
+struct kg_tap *kg_tap_create(const char *folder)
+{
+    struct kg_tap *tap = folder ? calloc(1, sizeof *tap) : NULL;
+    if (!tap)
+        return NULL;
+    for (unsigned i = 0; i < KG_TAP_FILES; i++)
+        tap->fd[i] = -1;
+    tap->records = kg_queue_create(WAITING, sizeof(struct record *));
+    tap->running = tap->records && open_files(tap, folder) && kg_thread_start(&tap->thread, "tap", run, tap);
+    if (tap->running)
+        return tap;
+    kg_tap_destroy(tap);
+    return NULL;
 }
 
 void kg_tap_destroy(struct kg_tap *tap)
 {
     if (!tap)
         return;
-    for (unsigned i = 0; i < KG_TAP_FILES; i++) {
-        if (tap->files[i])
-            fclose(tap->files[i]);
+    if (tap->running) {
+        kg_queue_close(tap->records); /* what waits is still written */
+        kg_thread_join(&tap->thread);
     }
-    free(tap->pixels);
+    if (atomic_load(&tap->lost) > 0)
+        kg_log(KG_LOG_WARN, "app", NULL, "the taps lack %u records: the disk is too slow",
+               atomic_load(&tap->lost));
+    for (unsigned i = 0; i < KG_TAP_FILES; i++) {
+        if (tap->fd[i] >= 0)
+            close(tap->fd[i]);
+    }
+    kg_queue_destroy(tap->records);
     free(tap);
 }
 
@@ -61,48 +132,80 @@ static void put(uint8_t *to, uint64_t value, unsigned bytes)
         to[i] = (uint8_t)(value >> (8 * i));
 }
 
-struct record {
+struct header {
     enum kg_tap_kind kind;
     int64_t time_us;
     uint32_t width, height, rate_hz, size;
 };
 
-static void write_header(FILE *file, const struct record *record)
+/* NULL: no memory, or too much waits already. */
+static struct record *begin_record(struct kg_tap *tap, enum kg_tap_file file, const struct header *header)
 {
-    uint8_t header[HEADER_BYTES];
-    memcpy(header, "KGT1", 4);
-    put(header + 4, record->kind, 4);
-    put(header + 8, (uint64_t)record->time_us, 8);
-    put(header + 16, record->width, 4);
-    put(header + 20, record->height, 4);
-    put(header + 24, record->rate_hz, 4);
-    put(header + 28, record->size, 4);
-    fwrite(header, 1, sizeof header, file);
+    size_t size = HEADER_BYTES + (size_t)header->size;
+    struct record *record = NULL;
+    if (atomic_load(&tap->waiting_bytes) + size <= WAITING_BYTES)
+        record = malloc(sizeof *record + size);
+    if (!record) {
+        atomic_fetch_add(&tap->lost, 1);
+        return NULL;
+    }
+    record->file = file;
+    record->size = size;
+    memcpy(record->data, "KGT1", 4);
+    put(record->data + 4, header->kind, 4);
+    put(record->data + 8, (uint64_t)header->time_us, 8);
+    put(record->data + 16, header->width, 4);
+    put(record->data + 20, header->height, 4);
+    put(record->data + 24, header->rate_hz, 4);
+    put(record->data + 28, header->size, 4);
+    return record;
 }
 
-static void write_plane(FILE *file, const struct kg_frame *frame, unsigned plane, uint32_t from,
-                        uint32_t rows)
+static void end_record(struct kg_tap *tap, struct record *record)
+{
+    atomic_fetch_add(&tap->waiting_bytes, record->size);
+    if (kg_queue_push(tap->records, &record))
+        return;
+    atomic_fetch_sub(&tap->waiting_bytes, record->size);
+    atomic_fetch_add(&tap->lost, 1);
+    free(record);
+}
+
+static bool is_whole(struct kg_tap *tap, enum kg_tap_file file, int64_t time_us, uint32_t height)
+{
+    if (time_us - tap->full_us[file] < FULL_EVERY_US && height > STRIP_ROWS)
+        return false;
+    tap->full_us[file] = time_us;
+    return true;
+}
+
+static uint8_t *copy_plane(uint8_t *to, const struct kg_frame *frame, unsigned plane, uint32_t from,
+                           uint32_t rows)
 {
     uint32_t width = plane == 0 ? frame->width : frame->width / 2;
-    for (uint32_t y = from; y < from + rows; y++)
-        fwrite(frame->plane[plane] + (size_t)y * (size_t)frame->stride[plane], 1, width, file);
+    for (uint32_t y = from; y < from + rows; y++, to += width)
+        memcpy(to, frame->plane[plane] + (size_t)y * (size_t)frame->stride[plane], width);
+    return to;
 }
 
 void kg_tap_picture(struct kg_tap *tap, enum kg_tap_file file, const struct kg_frame *frame)
 {
     if (!tap)
         return;
-    bool full = tap->pictures[file]++ % FULL_EVERY == 0 || frame->height <= STRIP_ROWS;
+    bool full = is_whole(tap, file, frame->capture_us, frame->height);
     uint32_t rows = full ? frame->height : STRIP_ROWS;
-    struct record record = {.kind = full ? KG_TAP_I420 : KG_TAP_I420_STRIP,
-                            .time_us = frame->capture_us,
-                            .width = frame->width,
-                            .height = rows,
-                            .size = frame->width * rows + 2 * (frame->width / 2) * (rows / 2)};
-    write_header(tap->files[file], &record);
-    write_plane(tap->files[file], frame, 0, frame->height - rows, rows);
+    const struct header header = {.kind = full ? KG_TAP_I420 : KG_TAP_I420_STRIP,
+                                  .time_us = frame->capture_us,
+                                  .width = frame->width,
+                                  .height = rows,
+                                  .size = frame->width * rows + 2 * (frame->width / 2) * (rows / 2)};
+    struct record *record = begin_record(tap, file, &header);
+    if (!record)
+        return;
+    uint8_t *to = copy_plane(record->data + HEADER_BYTES, frame, 0, frame->height - rows, rows);
     for (unsigned plane = 1; plane < 3; plane++)
-        write_plane(tap->files[file], frame, plane, (frame->height - rows) / 2, rows / 2);
+        to = copy_plane(to, frame, plane, (frame->height - rows) / 2, rows / 2);
+    end_record(tap, record);
 }
 
 void kg_tap_sound(struct kg_tap *tap, enum kg_tap_file file, const int16_t *samples, uint32_t count,
@@ -110,30 +213,18 @@ void kg_tap_sound(struct kg_tap *tap, enum kg_tap_file file, const int16_t *samp
 {
     if (!tap)
         return;
-    const struct record record = {.kind = KG_TAP_PCM,
+    const struct header header = {.kind = KG_TAP_PCM,
                                   .time_us = time_us,
                                   .width = count,
                                   .height = 1,
                                   .rate_hz = 48000,
                                   .size = count * 2};
-    write_header(tap->files[file], &record);
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t bytes[2];
-        put(bytes, (uint16_t)samples[i], 2);
-        fwrite(bytes, 1, 2, tap->files[file]);
-    }
-}
-
-static bool reserve(struct kg_tap *tap, size_t size)
-{
-    if (size <= tap->pixels_size)
-        return true;
-    uint8_t *grown = realloc(tap->pixels, size);
-    if (!grown)
-        return false;
-    tap->pixels = grown;
-    tap->pixels_size = size;
-    return true;
+    struct record *record = begin_record(tap, file, &header);
+    if (!record)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        put(record->data + HEADER_BYTES + (size_t)i * 2, (uint16_t)samples[i], 2);
+    end_record(tap, record);
 }
 
 void kg_tap_screen(struct kg_tap *tap, struct kg_ui *ui, int64_t now_us)
@@ -141,21 +232,23 @@ void kg_tap_screen(struct kg_tap *tap, struct kg_ui *ui, int64_t now_us)
     struct kg_rect rect = tap ? kg_ui_main_picture_rect(ui) : (struct kg_rect){0};
     if (rect.w <= 0 || rect.h <= 0)
         return;
-    bool full = tap->pictures[KG_TAP_SCREEN]++ % FULL_EVERY == 0 || rect.h <= STRIP_ROWS;
+    bool full = is_whole(tap, KG_TAP_SCREEN, now_us, (uint32_t)rect.h);
     if (!full) {
         rect.y += rect.h - STRIP_ROWS;
         rect.h = STRIP_ROWS;
     }
-    size_t size = (size_t)rect.w * (size_t)rect.h * 4;
-    if (!reserve(tap, size) || !kg_ui_read_pixels(ui, rect, tap->pixels))
-        return;
-    const struct record record = {.kind = full ? KG_TAP_RGBA : KG_TAP_RGBA_STRIP,
+    const struct header header = {.kind = full ? KG_TAP_RGBA : KG_TAP_RGBA_STRIP,
                                   .time_us = now_us,
                                   .width = (uint32_t)rect.w,
                                   .height = (uint32_t)rect.h,
-                                  .size = (uint32_t)size};
-    write_header(tap->files[KG_TAP_SCREEN], &record);
-    fwrite(tap->pixels, 1, size, tap->files[KG_TAP_SCREEN]);
+                                  .size = (uint32_t)rect.w * (uint32_t)rect.h * 4};
+    struct record *record = begin_record(tap, KG_TAP_SCREEN, &header);
+    if (!record)
+        return;
+    if (kg_ui_read_pixels(ui, rect, record->data + HEADER_BYTES))
+        end_record(tap, record);
+    else
+        free(record);
 }
 
 #else

@@ -1,7 +1,8 @@
 /* Measuring taps, for the tools in tests/ only: what was captured and what was shown and heard, written as
  * records to files, never judged here. Without KAIGI_TAPS every function is empty.
  * Record: u32le magic "KGT1", kind, i64le time_us (kg_clock_now_us), u32le width, height, sample rate or 0,
- * payload bytes; payload. Thread: one thread for each file. */
+ * payload bytes; payload. A thread of its own writes them: a slow disk delays nothing that is measured.
+ * Thread: one thread for each file. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,7 +28,7 @@ enum kg_tap_kind {
 KG_MUST_CHECK struct kg_tap *kg_tap_create(const char *folder);
 void kg_tap_destroy(struct kg_tap *tap);
 
-/* One in 15 in full, of the others the strip that carries the marks. */
+/* One a second in full, of the others the strip that carries the marks. */
 void kg_tap_picture(struct kg_tap *tap, enum kg_tap_file file, const struct kg_frame *frame);
 void kg_tap_sound(struct kg_tap *tap, enum kg_tap_file file, const int16_t *samples, uint32_t count,
                   int64_t time_us);

@@ -18,7 +18,7 @@
 #include "base/random.h"
 #include "core/ui.h"
 
-enum { INTENTS = 8, LONGEST_WAIT_MS = 1000 };
+enum { INTENTS = 8, LONGEST_WAIT_MS = 1000, STILL_TAP_US = 100000 };
 
 struct terminal {
     const struct kg_terminal_options *options;
@@ -34,6 +34,8 @@ struct terminal {
     int64_t next_day_us;      /* wall */
     int64_t end_us;           /* INT64_MAX: none */
     bool presenting;          /* a presentation has the large place */
+    bool main_changed;        /* since it was tapped last */
+    int64_t tapped_us;
     bool quit;
 };
 
@@ -66,14 +68,21 @@ static void show_pictures(struct terminal *t, int64_t now_us)
         enum kg_ui_slot slot = slot_of(place, t->presenting);
         if (slot < KG_UI_SLOTS)
             kg_ui_set_frame(t->ui, slot, frame);
+        t->main_changed = t->main_changed || slot == KG_UI_MAIN;
         if (frame)
             kg_frame_unref(frame);
     }
 }
 
+/* A draw for the own picture alone has nothing new to measure; but that the other one stands still must show.
+ */
 static void on_drawn(void *user, struct kg_ui *ui, int64_t now_us)
 {
     struct terminal *t = user;
+    if (!t->main_changed && now_us - t->tapped_us < STILL_TAP_US)
+        return;
+    t->main_changed = false;
+    t->tapped_us = now_us;
     kg_tap_screen(t->tap, ui, now_us);
 }
 
