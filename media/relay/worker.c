@@ -124,7 +124,8 @@ static void handle_stun(struct kg_worker *worker, const struct kg_path *path, vo
         note_stranger(worker, path);
         return;
     }
-    bool known = kg_routes_find(worker->routes, path) != NULL;
+    const struct kg_route *route = kg_routes_find(worker->routes, path);
+    bool known = route && route->seat == seat; /* not by its word alone: this check may be forged */
     kg_transport_receive(seat->transport, path, data, size, worker->now_us);
     if (known && worker->via != worker->index) /* in case our first word did not reach it */
         kg_worker_tell_other(worker, worker->via, KG_INBOX_LEARN, path);
