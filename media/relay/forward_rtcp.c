@@ -122,10 +122,8 @@ static void on_blocks(struct kg_party *party, const struct kg_rtcp *report, int6
 static void on_sender_report(struct kg_party *party, const struct kg_rtcp *report, int64_t now_us)
 {
     struct kg_source *source = kg_party_source(party, report->sender_ssrc);
-    if (source && source->ssrc == report->sender_ssrc) {
+    if (source && source->ssrc == report->sender_ssrc && kg_source_sender_report(source, report, now_us))
         kg_wall_offset_sample(&party->wall_offset, kg_ntp_to_wall_us(report->report.ntp), now_us);
-        kg_source_sender_report(source, report, now_us);
-    }
     on_blocks(party, report, now_us);
 }
 

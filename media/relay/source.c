@@ -114,10 +114,10 @@ bool kg_source_is_silent(const struct kg_source *source, int64_t now_us)
     return now_us - source->heard_us > allowed_us;
 }
 
-void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us)
+bool kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us)
 {
     kg_receive_stats_sender_report(&source->stats, report->report.ntp, now_us);
-    (void)kg_time_map_report(&source->time_map, report->report.ntp, report->report.rtp_timestamp);
+    return kg_time_map_report(&source->time_map, report->report.ntp, report->report.rtp_timestamp);
 }
 
 void kg_source_forget(struct kg_source *source, int64_t now_us)

@@ -81,7 +81,9 @@ KG_MUST_CHECK enum kg_source_verdict kg_source_receive(struct kg_source *source,
                                                        const struct kg_rtp_packet *packet, size_t size,
                                                        bool recovered, int64_t now_us);
 bool kg_source_is_silent(const struct kg_source *source, int64_t now_us);
-void kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us);
+/* false: its times are not to be used (no clock, or overtaken on the way). */
+KG_MUST_CHECK bool kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report,
+                                           int64_t now_us);
 /* Lets go of every cached packet and every gap: nothing said before a mute is sent after it. */
 void kg_source_forget(struct kg_source *source, int64_t now_us);
 
