@@ -185,7 +185,8 @@ bool kg_speakers_choose(const struct kg_speakers *speakers, const struct kg_spea
     return changed;
 }
 
-bool kg_speaker_pauses(const struct kg_speaker *speaker)
+/* Its last packet was no speech: taking it to another decoder now is not heard. */
+static bool pauses(const struct kg_speaker *speaker)
 {
     return speaker->now_256 < LOUDNESS_SPEAKING * 256;
 }
@@ -194,7 +195,7 @@ bool kg_speakers_lead(const struct kg_speakers *speakers, const struct kg_speake
                       struct kg_speaker *slots[KG_AUDIO_SLOTS])
 {
     struct kg_speaker *lead = kg_speakers_loudest_other(speakers, own);
-    if (!lead || slots[0] == lead || !kg_speaker_pauses(lead) || (slots[0] && !kg_speaker_pauses(slots[0])))
+    if (!lead || slots[0] == lead || !pauses(lead) || (slots[0] && !pauses(slots[0])))
         return false;
     for (int s = 1; s < KG_AUDIO_SLOTS; s++) {
         if (slots[s] != lead)

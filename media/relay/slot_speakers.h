@@ -49,8 +49,6 @@ struct kg_speaker *kg_speakers_loudest_other(const struct kg_speakers *speakers,
  * changed. */
 KG_MUST_CHECK bool kg_speakers_choose(const struct kg_speakers *speakers, const struct kg_speaker *own,
                                       struct kg_speaker *slots[KG_AUDIO_SLOTS]);
-/* Its last packet was no speech: taking it to another decoder now is not heard. */
-bool kg_speaker_pauses(const struct kg_speaker *speaker);
 /* Puts the loudest other's voice in slot 0, beside his picture, once he and whoever is there both pause: a
  * decoder that is handed a stranger's packets in mid-word crackles. true: slots changed. */
 KG_MUST_CHECK bool kg_speakers_lead(const struct kg_speakers *speakers, const struct kg_speaker *own,

@@ -103,7 +103,8 @@ struct kg_tunnel_route {
  * is dropped. false: dropped (full, oversized, no route). Thread: the route's tunnel thread. */
 bool kg_worker_post_datagram(struct kg_worker_pool *pool, struct kg_tunnel_route *route, const void *data,
                              size_t size);
-/* The connection is gone: paths over it end. */
+/* The connection is gone: nothing more is taken from it or sent by it. The party's path over it ends with
+ * its consent, unless it has checked another before. */
 void kg_worker_post_tunnel_closed(struct kg_worker_pool *pool, const struct kg_tunnel_route *route);
 
 enum kg_worker_path { KG_WORKER_PATH_NONE, KG_WORKER_PATH_UDP, KG_WORKER_PATH_TUNNEL };

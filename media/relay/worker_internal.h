@@ -123,10 +123,8 @@ struct kg_seat *kg_seat_by_ufrag(struct kg_worker *worker, const char *ufrag);
 void kg_seat_close(struct kg_seat *seat, enum kg_worker_close reason);
 /* Frees the seats that are closing and told of. */
 void kg_seat_sweep(struct kg_worker *worker);
-void kg_seat_tell(struct kg_seat *seat);
 void kg_seat_destroy(struct kg_seat *seat);
 void kg_seat_stats(struct kg_seat *seat, uint64_t request);
-enum kg_worker_path kg_seat_path(const struct kg_seat *seat);
 
 /* worker.c */
 void kg_worker_run(void *worker);

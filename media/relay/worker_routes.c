@@ -8,7 +8,7 @@
 struct kg_routes {
     size_t mask;
     size_t count;
-    uint32_t seed; /* so that nobody can choose addresses that collide */
+    uint32_t seed; /* so that addresses sharing a place cannot be chosen beforehand */
     struct kg_route entry[];
 };
 

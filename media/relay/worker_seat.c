@@ -34,13 +34,15 @@ struct kg_seat *kg_seat_by_ufrag(struct kg_worker *worker, const char *ufrag)
     return NULL;
 }
 
-enum kg_worker_path kg_seat_path(const struct kg_seat *seat)
+static enum kg_worker_path path_kind(const struct kg_seat *seat)
 {
     const struct kg_path *path = seat->transport ? kg_transport_path(seat->transport) : NULL;
     if (!path || path->kind == KG_PATH_NONE)
         return KG_WORKER_PATH_NONE;
     return path->kind == KG_PATH_TUNNEL ? KG_WORKER_PATH_TUNNEL : KG_WORKER_PATH_UDP;
 }
+
+static void tell(struct kg_seat *seat);
 
 /* --- what the transport says --- */
 
@@ -108,9 +110,9 @@ static void on_event(void *user, const struct kg_transport_event *event)
     switch (event->kind) {
     case KG_TRANSPORT_EVENT_CONNECTED:
         seat->tell |= KG_TELL_CONNECTED;
-        kg_forward_set_path(&seat->party, kg_seat_path(seat) == KG_WORKER_PATH_TUNNEL);
+        kg_forward_set_path(&seat->party, path_kind(seat) == KG_WORKER_PATH_TUNNEL);
         kg_forward_connected(&seat->party, seat->worker->now_us);
-        kg_seat_tell(seat);
+        tell(seat);
         break;
     case KG_TRANSPORT_EVENT_PATH_ADDED:
         add_route(seat, &event->path);
@@ -122,7 +124,7 @@ static void on_event(void *user, const struct kg_transport_event *event)
         kg_forward_set_path(&seat->party, event->path.kind == KG_PATH_TUNNEL);
         if (seat->party.connected)
             seat->tell |= KG_TELL_PATH;
-        kg_seat_tell(seat);
+        tell(seat);
         break;
     case KG_TRANSPORT_EVENT_CLOSED:
         kg_log(KG_LOG_INFO, "relay", NULL, "party %llu: transport closed: %s",
@@ -164,7 +166,7 @@ static void on_slots(void *party_user, const uint32_t source[KG_SLOTS])
     struct kg_seat *seat = party_user;
     memcpy(seat->carried, source, sizeof(seat->carried));
     seat->tell |= KG_TELL_SLOTS;
-    kg_seat_tell(seat);
+    tell(seat);
 }
 
 static void on_source(void *party_user, enum kg_source_kind kind, bool active)
@@ -202,7 +204,7 @@ static bool tell_one(struct kg_seat *seat, unsigned what)
     case KG_TELL_CONNECTED:
     case KG_TELL_PATH:
         event.kind = what == KG_TELL_PATH ? KG_WORKER_EVENT_PATH_CHANGED : KG_WORKER_EVENT_CONNECTED;
-        event.connected.path = kg_seat_path(seat);
+        event.connected.path = path_kind(seat);
         if (path && path->kind == KG_PATH_UDP)
             event.connected.peer = path->remote;
         if (seat->transport)
@@ -221,7 +223,7 @@ static bool tell_one(struct kg_seat *seat, unsigned what)
     return kg_worker_push_event(seat->worker, &event);
 }
 
-void kg_seat_tell(struct kg_seat *seat)
+static void tell(struct kg_seat *seat)
 {
     static const unsigned order[] = {KG_TELL_CONNECTED, KG_TELL_PATH, KG_TELL_SLOTS, KG_TELL_CLOSED};
     for (size_t i = 0; seat->tell && i < KG_ARRAY_LEN(order); i++) {
@@ -241,7 +243,7 @@ void kg_seat_stats(struct kg_seat *seat, uint64_t request)
                                     .meeting = seat->room->key,
                                     .party_stats = {
                                         .request = request,
-                                        .path = kg_seat_path(seat),
+                                        .path = path_kind(seat),
                                         .packets_in = party->stats.packets_in,
                                         .bytes_in = party->stats.bytes_in,
                                         .packets_out = party->stats.packets_out,
@@ -399,7 +401,7 @@ void kg_seat_sweep(struct kg_worker *worker)
         struct kg_seat *next = LIST_NEXT(seat, link);
         if (seat->closing && seat->transport)
             dismantle(seat);
-        kg_seat_tell(seat);
+        tell(seat);
         if (seat->closing && !(seat->tell & KG_TELL_CLOSED))
             kg_seat_destroy(seat);
         seat = next;
