@@ -44,7 +44,8 @@ void kg_ice_credentials_set(struct kg_ice_credentials *c, const struct kg_ice_pa
     snprintf(c->outgoing, sizeof c->outgoing, "%s:%s", p->remote_ufrag, p->local_ufrag);
 }
 
-bool kg_ice_limit_take(struct kg_ice_limit *limit, int rate, int burst, int64_t now_us)
+/* true: one more is allowed now. */
+static bool take_credit(struct kg_ice_limit *limit, int rate, int burst, int64_t now_us)
 {
     int64_t cost_us = SECOND_US / rate;
     if (limit->filled_us == 0)
@@ -68,7 +69,7 @@ static void refuse(struct kg_ice_server *s, const struct kg_path *path, size_t r
     memcpy(m.id, request->id, sizeof m.id);
     size_t size = kg_stun_write(&m, NULL, bytes, sizeof bytes);
     if (size > 0 && size <= request_size &&
-        kg_ice_limit_take(&s->errors, KG_ICE_LITE_ERROR_RATE, KG_ICE_LITE_ERROR_RATE, now_us))
+        take_credit(&s->errors, KG_ICE_LITE_ERROR_RATE, KG_ICE_LITE_ERROR_RATE, now_us))
         s->ops.send(s->user, path, bytes, size);
 }
 
@@ -86,7 +87,7 @@ bool kg_ice_server_accept(struct kg_ice_server *s, const struct kg_path *path, c
         refuse(s, path, size, request, UNAUTHENTICATED, now_us);
         return false;
     }
-    if (!kg_ice_limit_take(&s->answers, KG_ICE_LITE_RATE, KG_ICE_LITE_BURST, now_us))
+    if (!take_credit(&s->answers, KG_ICE_LITE_RATE, KG_ICE_LITE_BURST, now_us))
         return false;
     if (request->unknown) {
         kg_ice_server_answer(s, path, request, UNKNOWN_ATTRIBUTE);

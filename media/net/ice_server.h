@@ -17,8 +17,6 @@ struct kg_ice_limit {
 
 /* params must be valid. */
 void kg_ice_credentials_set(struct kg_ice_credentials *c, const struct kg_ice_params *params);
-/* true: one more is allowed now. */
-bool kg_ice_limit_take(struct kg_ice_limit *limit, int rate, int burst, int64_t now_us);
 
 struct kg_ice_server {
     struct kg_ice_credentials credentials;

@@ -102,28 +102,3 @@ void kg_fingerprint_text(const uint8_t fingerprint[KG_FINGERPRINT_BYTES],
     for (size_t i = 0; i < KG_FINGERPRINT_BYTES; i++)
         snprintf(text + i * 3, 4, i + 1 < KG_FINGERPRINT_BYTES ? "%02X:" : "%02X", fingerprint[i]);
 }
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool kg_fingerprint_parse(const char *text, uint8_t fingerprint[KG_FINGERPRINT_BYTES])
-{
-    uint8_t bytes[KG_FINGERPRINT_BYTES];
-    if (strlen(text) != KG_FINGERPRINT_TEXT_BYTES - 1)
-        return false;
-    for (size_t i = 0; i < KG_FINGERPRINT_BYTES; i++) {
-        int high = hex_digit(text[i * 3]), low = hex_digit(text[i * 3 + 1]);
-        char after = text[i * 3 + 2];
-        if (high < 0 || low < 0 || after != (i + 1 < KG_FINGERPRINT_BYTES ? ':' : '\0'))
-            return false;
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    memcpy(fingerprint, bytes, sizeof bytes);
-    return true;
-}

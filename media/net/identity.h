@@ -32,5 +32,3 @@ KG_MUST_CHECK bool kg_fingerprint_of(const X509 *certificate, uint8_t fingerprin
 /* "AB:CD:…" as a=fingerprint:sha-256 carries it. */
 void kg_fingerprint_text(const uint8_t fingerprint[KG_FINGERPRINT_BYTES],
                          char text[KG_FINGERPRINT_TEXT_BYTES]);
-/* Either case. false: not 32 pairs of hex digits joined by colons; fingerprint untouched. */
-KG_MUST_CHECK bool kg_fingerprint_parse(const char *text, uint8_t fingerprint[KG_FINGERPRINT_BYTES]);

@@ -83,27 +83,6 @@ uint32_t kg_path_hash(const struct kg_path *path)
     return hash_bytes(hash, &a->sin6_addr, sizeof a->sin6_addr);
 }
 
-socklen_t kg_path_sockaddr(const struct kg_path *path, int family, struct sockaddr_storage *out)
-{
-    if (path->kind != KG_PATH_UDP)
-        return 0;
-    memset(out, 0, sizeof *out);
-    if (path->remote.ss_family == family) {
-        socklen_t size = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-        memcpy(out, &path->remote, size);
-        return size;
-    }
-    if (family != AF_INET6)
-        return 0;
-    const struct sockaddr_in *from = (const struct sockaddr_in *)&path->remote;
-    struct sockaddr_in6 *to = (struct sockaddr_in6 *)out;
-    to->sin6_family = AF_INET6;
-    to->sin6_port = from->sin_port;
-    memcpy(to->sin6_addr.s6_addr, mapped_prefix, sizeof mapped_prefix);
-    memcpy(to->sin6_addr.s6_addr + 12, &from->sin_addr, 4);
-    return sizeof *to;
-}
-
 const char *kg_path_text(const struct kg_path *path, char text[KG_PATH_TEXT_BYTES])
 {
     char address[INET6_ADDRSTRLEN] = "?";

@@ -26,8 +26,5 @@ struct kg_path kg_path_udp(const struct sockaddr *remote);
 struct kg_path kg_path_tunnel(uint32_t tunnel_id);
 bool kg_path_equal(const struct kg_path *a, const struct kg_path *b);
 uint32_t kg_path_hash(const struct kg_path *path);
-/* The remote address for sendto on a socket of `family` (AF_INET6: IPv4 as mapped). Returns its size; 0: not
- * UDP, or an IPv6 peer for an AF_INET socket. */
-socklen_t kg_path_sockaddr(const struct kg_path *path, int family, struct sockaddr_storage *out);
 /* "udp 192.0.2.1:5000", "udp [2001:db8::1]:5000", "tunnel 7": for logs. Returns text. */
 const char *kg_path_text(const struct kg_path *path, char text[KG_PATH_TEXT_BYTES]);
