@@ -148,11 +148,6 @@ int64_t kg_playout_frame(struct kg_playout *p, uint32_t timestamp, uint32_t sour
     return due_us;
 }
 
-bool kg_playout_superseded(int64_t due_us, int64_t next_due_us, int64_t now_us)
-{
-    return next_due_us != INT64_MAX && next_due_us > due_us && next_due_us <= now_us;
-}
-
 int64_t kg_playout_audio_least_us(const struct kg_playout *p, int64_t audio_delay_us, int64_t now_us)
 {
     if (!knows_audio(p, now_us) || p->lag_us == KG_PLAYOUT_UNKNOWN) {

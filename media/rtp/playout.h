@@ -44,9 +44,6 @@ void kg_playout_audio(struct kg_playout *playout, int64_t capture_to_ear_us, int
  * never before arrival_us and never more than max_delay_us after. */
 int64_t kg_playout_frame(struct kg_playout *playout, uint32_t timestamp, uint32_t source, int64_t arrival_us,
                          int64_t capture_us);
-/* Whether a decoded frame due at due_us is not worth showing because the next one, due at next_due_us
- * (INT64_MAX: none), is due as well. */
-bool kg_playout_superseded(int64_t due_us, int64_t next_due_us, int64_t now_us);
 /* The delay the sound's buffer should have at least because the pictures are later than it, beyond the 40 ms
  * nobody sees; audio_delay_us: what it has now (kg_audio_jitter_stats). For kg_audio_jitter_set_least; 0
  * mostly. */

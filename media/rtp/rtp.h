@@ -74,12 +74,7 @@ size_t kg_rtx_wrap(const void *original, size_t size, uint32_t rtx_ssrc, uint8_t
  * when the packet is malformed or carries no original (padding probes). */
 size_t kg_rtx_unwrap(void *packet, size_t size, uint32_t ssrc, uint8_t payload_type);
 
-/* Sequence arithmetic modulo 2^16 and 2^32 (RFC 3550 A.1, RFC 1982): a newer than b? Half the circle is not.
- */
-static inline bool kg_seq_newer(uint16_t a, uint16_t b)
-{
-    return a != b && (uint16_t)(a - b) < 0x8000;
-}
+/* Serial number arithmetic modulo 2^32 (RFC 1982): a newer than b? Half the circle away is not. */
 static inline bool kg_timestamp_newer(uint32_t a, uint32_t b)
 {
     return a != b && a - b < 0x80000000u;

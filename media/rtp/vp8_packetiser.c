@@ -82,14 +82,6 @@ static bool shape_of(const struct kg_vp8_packetiser *p, const struct kg_vp8_inpu
     return true;
 }
 
-size_t kg_vp8_packetiser_count(const struct kg_vp8_input *frame)
-{
-    struct kg_vp8_packetiser any = {.started = false};
-    struct shape shape;
-
-    return shape_of(&any, frame, &shape) ? shape.count : 0;
-}
-
 static void write_packet(struct kg_packet *packet, const struct kg_rtp_header *header,
                          const struct kg_vp8_descriptor *descriptor, const uint8_t *data, size_t size)
 {

@@ -38,11 +38,9 @@ struct kg_vp8_input {
 /* first_*: random start values. */
 void kg_vp8_packetiser_init(struct kg_vp8_packetiser *p, uint32_t ssrc, uint8_t payload_type,
                             uint16_t first_sequence, uint16_t first_picture_id, uint8_t first_tl0);
-/* How many packets the frame takes; 0: empty, or too large for one frame. */
-size_t kg_vp8_packetiser_count(const struct kg_vp8_input *frame);
 /* Writes all packets of a frame to packets[0..max), the caller's to unref. arrival_us is set to now_us.
- * Returns their number; 0, with nothing consumed: as count, or more than max, or the pool (NULL: the heap) is
- * empty. */
+ * Returns their number; 0, with nothing consumed: an empty frame, one too large for a frame or for max, or
+ * the pool (NULL: the heap) is empty. */
 KG_MUST_CHECK size_t kg_vp8_packetiser_frame(struct kg_vp8_packetiser *p, const struct kg_vp8_input *frame,
                                              struct kg_packet_pool *pool, int64_t now_us,
                                              struct kg_packet **packets, size_t max);

@@ -49,7 +49,6 @@ static void make(struct flow *f, size_t size, bool keyframe, uint8_t seed)
     struct kg_vp8_input input = {
         .data = data, .size = size, .timestamp = f->timestamp += 3000, .keyframe = keyframe};
     f->count = kg_vp8_packetiser_frame(&f->packetiser, &input, NULL, 1000, f->packets, 64);
-    assert_int_equal(f->count, kg_vp8_packetiser_count(&input));
     assert_true(f->count > 0);
 }
 
@@ -110,7 +109,6 @@ static void packets_are_equal_and_small_enough(void **state)
         kg_vp8_packetiser_init(&p, SSRC, 96, 65530, 0x7fff, 255);
         struct kg_vp8_input in = {.data = data, .size = size, .extension_count = 2, .extensions = extensions};
         size_t count = kg_vp8_packetiser_frame(&p, &in, NULL, 5, packets, 64);
-        assert_int_equal(count, kg_vp8_packetiser_count(&in));
         size_t total = 0;
         uint32_t first_size = packets[0]->size;
         for (size_t i = 0; i < count; i++) {
@@ -135,7 +133,10 @@ static void packets_are_equal_and_small_enough(void **state)
         assert_int_equal(p.picture_id, 0);
     }
     struct kg_vp8_input empty = {.data = data};
-    assert_int_equal(kg_vp8_packetiser_count(&empty), 0);
+    struct kg_vp8_packetiser p = {.ssrc = SSRC};
+    struct kg_packet *packets[1];
+    assert_int_equal(kg_vp8_packetiser_frame(&p, &empty, NULL, 5, packets, 1), 0);
+    assert_int_equal(p.picture_id, 0);
 }
 
 static void short_pool_consumes_nothing(void **state)
