@@ -22,17 +22,6 @@ void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format)
     format_seen = format;
 }
 
-bool kg_log_level_parse(const char *name, enum kg_log_level *level)
-{
-    for (size_t i = 0; i < KG_ARRAY_LEN(level_names); i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *level = (enum kg_log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Copies src as one line: control characters become \xNN, and for JSON, quotes and backslashes are escaped.
  */
 static size_t escape(char *out, size_t size, const char *src, bool json)

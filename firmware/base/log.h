@@ -12,8 +12,6 @@ enum kg_log_format { KG_LOG_TEXT, KG_LOG_JSON };
 
 /* Before threads start, and again whenever settings are reloaded; the default is INFO, TEXT. */
 void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format);
-/* false when name is none of error, warn, info, debug. */
-KG_MUST_CHECK bool kg_log_level_parse(const char *name, enum kg_log_level *level);
 
 /* module: the folder ("net", "relay"). event: a stable id an operator may search for ("relay.started"), or
  * NULL for a passing remark. The message is one line; control characters in it are escaped. */

@@ -34,7 +34,8 @@ void kg_opus_decoder_destroy(struct kg_opus_decoder *decoder)
     free(decoder);
 }
 
-size_t kg_opus_packet_samples(const void *packet, size_t size)
+/* Samples a packet will decode to, 0 when it is malformed. */
+static size_t packet_samples(const void *packet, size_t size)
 {
     /* RFC 6716 §3.2: no packet with more than 48 frames of 1275 bytes is valid. */
     if (size == 0 || size > (size_t)48 * KG_OPUS_MAX_PACKET)
@@ -51,7 +52,7 @@ static size_t decoded(int samples)
 size_t kg_opus_decoder_decode(struct kg_opus_decoder *decoder, const void *packet, size_t size, int16_t *pcm,
                               size_t capacity)
 {
-    size_t samples = kg_opus_packet_samples(packet, size);
+    size_t samples = packet_samples(packet, size);
     if (samples == 0 || samples > capacity)
         return 0;
     return decoded(opus_decode(decoder->codec, packet, (opus_int32)size, pcm, (int)samples, 0));
@@ -66,7 +67,7 @@ static int gap_fits(size_t samples, size_t max)
 size_t kg_opus_decoder_decode_fec(struct kg_opus_decoder *decoder, const void *next, size_t size,
                                   int16_t *pcm, size_t samples)
 {
-    if (!gap_fits(samples, 2880) || kg_opus_packet_samples(next, size) == 0)
+    if (!gap_fits(samples, 2880) || packet_samples(next, size) == 0)
         return 0;
     return decoded(opus_decode(decoder->codec, next, (opus_int32)size, pcm, (int)samples, 1));
 }

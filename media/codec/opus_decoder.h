@@ -14,9 +14,6 @@ struct kg_opus_decoder;
 struct kg_opus_decoder *kg_opus_decoder_create(void);
 void kg_opus_decoder_destroy(struct kg_opus_decoder *decoder);
 
-/* Samples a packet will decode to, 0 when it is malformed. */
-size_t kg_opus_packet_samples(const void *packet, size_t size);
-
 /* Each writes at most `capacity` samples to pcm and returns how many, 0 when the packet is malformed or too
  * long for pcm: then conceal instead. KG_OPUS_MAX_SAMPLES always suffices. */
 size_t kg_opus_decoder_decode(struct kg_opus_decoder *decoder, const void *packet, size_t size, int16_t *pcm,

@@ -70,9 +70,3 @@ void kg_opus_encoder_set_loss(struct kg_opus_encoder *encoder, uint32_t percent)
     opus_encoder_ctl(encoder->codec, OPUS_SET_INBAND_FEC(percent > 0));
     opus_encoder_ctl(encoder->codec, OPUS_SET_PACKET_LOSS_PERC((opus_int32)KG_MIN(percent, 30U)));
 }
-
-void kg_opus_encoder_set_rate(struct kg_opus_encoder *encoder, uint32_t rate_bps)
-{
-    opus_int32 rate = (opus_int32)KG_MIN(KG_MAX(rate_bps, (uint32_t)MIN_RATE_BPS), (uint32_t)MAX_RATE_BPS);
-    opus_encoder_ctl(encoder->codec, OPUS_SET_BITRATE(rate));
-}

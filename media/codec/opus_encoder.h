@@ -29,4 +29,3 @@ size_t kg_opus_encoder_encode(struct kg_opus_encoder *encoder, const int16_t *pc
                               size_t max_size);
 /* Loss seen by the receiver. 0 turns FEC off, so a clean line keeps its whole rate for speech. */
 void kg_opus_encoder_set_loss(struct kg_opus_encoder *encoder, uint32_t percent);
-void kg_opus_encoder_set_rate(struct kg_opus_encoder *encoder, uint32_t rate_bps);

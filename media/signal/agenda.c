@@ -16,8 +16,21 @@ bool kg_room_id_valid(const char *id)
     return size >= 1 && size <= KG_ROOM_ID_MAX && id[size] == '\0';
 }
 
-void kg_meeting_finish(struct kg_meeting *meeting)
+static void finish_sites(struct kg_meeting *meeting)
 {
+    for (uint16_t i = 0; i < meeting->site_count; i++) {
+        free(meeting->sites[i].organization);
+        free(meeting->sites[i].department);
+        free(meeting->sites[i].name);
+    }
+    free(meeting->sites);
+    meeting->sites = NULL;
+    meeting->site_count = meeting->site_total = 0;
+}
+
+static void finish_meeting(struct kg_meeting *meeting)
+{
+    finish_sites(meeting);
     free(meeting->uid);
     free(meeting->title);
     free(meeting->description);
@@ -32,6 +45,21 @@ void kg_meeting_finish(struct kg_meeting *meeting)
 static char *copy_text(const char *text)
 {
     return strdup(text ? text : "");
+}
+
+static bool copy_sites(const struct kg_meeting *from, struct kg_meeting *out)
+{
+    out->sites = calloc(from->site_count + 1u, sizeof(*out->sites));
+    for (uint16_t i = 0; out->sites && i < from->site_count; i++) {
+        struct kg_meeting_site *site = &out->sites[out->site_count++];
+        *site = (struct kg_meeting_site){copy_text(from->sites[i].organization),
+                                         copy_text(from->sites[i].department),
+                                         copy_text(from->sites[i].name)};
+        if (!site->organization || !site->department || !site->name)
+            return false;
+    }
+    out->site_total = from->site_total;
+    return out->sites != NULL;
 }
 
 bool kg_meeting_copy(const struct kg_meeting *from, const char *uid, int64_t start_us, int64_t end_us,
@@ -53,8 +81,9 @@ bool kg_meeting_copy(const struct kg_meeting *from, const char *uid, int64_t sta
         good = out->rooms[i] != NULL;
         out->room_count += good;
     }
+    good = good && copy_sites(from, out);
     if (!good)
-        kg_meeting_finish(out);
+        finish_meeting(out);
     return good;
 }
 
@@ -108,7 +137,7 @@ void kg_agenda_item_add(struct kg_agenda_builder *b, struct kg_meeting *meeting,
         *meeting = (struct kg_meeting){0};
         return;
     }
-    kg_meeting_finish(meeting);
+    finish_meeting(meeting);
 }
 
 enum event_end {
@@ -170,7 +199,7 @@ static uint32_t one_event(struct kg_agenda_builder *b, struct kg_ical_reader *re
     if (read_event(b, reader, event, &restart) != EVENT_CLOSED)
         kg_agenda_report_add(b, KG_AGENDA_BAD, line, "the event has no END:VEVENT");
     name_reports(b, first_report, event->uid);
-    kg_meeting_finish(&event->meeting);
+    finish_meeting(&event->meeting);
     return restart;
 }
 
@@ -261,7 +290,7 @@ static void settle(struct kg_agenda_builder *b, struct kg_agenda *agenda)
         if (!repeated && m->end_us > b->from_us && m->start_us < b->to_us)
             agenda->meetings[agenda->meeting_count++] = *m;
         else
-            kg_meeting_finish(m);
+            finish_meeting(m);
         *m = (struct kg_meeting){0};
     }
     free(last_uid);
@@ -272,7 +301,7 @@ static void settle(struct kg_agenda_builder *b, struct kg_agenda *agenda)
 static void finish_builder(struct kg_agenda_builder *b)
 {
     for (size_t i = 0; i < b->item_count; i++)
-        kg_meeting_finish(&b->items[i].meeting);
+        finish_meeting(&b->items[i].meeting);
     free(b->items);
     free(b->reports);
 }
@@ -321,7 +350,7 @@ void kg_agenda_destroy(struct kg_agenda *agenda)
     if (!agenda)
         return;
     for (size_t i = 0; i < agenda->meeting_count; i++)
-        kg_meeting_finish(&agenda->meetings[i]);
+        finish_meeting(&agenda->meetings[i]);
     free(agenda->meetings);
     free(agenda->reports);
     free(agenda);

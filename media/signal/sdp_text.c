@@ -22,18 +22,6 @@ bool kg_word_next(const char **at, struct kg_word *out)
     return size > 0;
 }
 
-bool kg_word_until(const char **at, char separator, struct kg_word *out)
-{
-    if (!*at)
-        return false;
-    const char *end = strchr(*at, separator);
-    if (!end)
-        return false;
-    *out = (struct kg_word){*at, (size_t)(end - *at)};
-    *at = end + 1;
-    return true;
-}
-
 bool kg_word_is(struct kg_word word, const char *text)
 {
     return strlen(text) == word.size && memcmp(word.at, text, word.size) == 0;

@@ -18,8 +18,6 @@ struct kg_word {
 struct kg_word kg_word_of(const char *text);
 /* The next word of *at, which moves on; words are separated by spaces. false: none left. */
 KG_MUST_CHECK bool kg_word_next(const char **at, struct kg_word *out);
-/* Like it, up to the separator, which is skipped. */
-KG_MUST_CHECK bool kg_word_until(const char **at, char separator, struct kg_word *out);
 bool kg_word_is(struct kg_word word, const char *text);
 bool kg_word_is_nocase(struct kg_word word, const char *text);
 /* Decimal digits and nothing else, at most max. */

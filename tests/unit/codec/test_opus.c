@@ -49,7 +49,6 @@ static void speech_survives(void **state)
         uint8_t packet[KG_OPUS_MAX_PACKET];
         size_t size = kg_opus_encoder_encode(encoder, speech + i * FRAME, packet, sizeof packet);
         assert_in_range(size, 3, KG_OPUS_MAX_PACKET);
-        assert_int_equal(kg_opus_packet_samples(packet, size), FRAME);
         assert_int_equal(kg_opus_decoder_decode(decoder, packet, size, out + i * FRAME, FRAME), FRAME);
         bytes += size;
     }
