@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Loopback servers for test_ws_client: each listener is one way a relay or a proxy may behave.
+"""Loopback servers for unit_net_ws_client: each listener is one way a relay or a proxy may behave.
 
 Writes certificates into the folder given, then one line "name port" per listener and "ready"; ends when its
 standard input does."""
