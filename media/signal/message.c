@@ -115,7 +115,10 @@ struct kg_message *kg_message_decode(enum kg_message_from from, const char *text
     storage->message.owned = storage;
     json_error_t json_error;
     storage->root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &json_error);
-    if (!storage->root) {
+    if (!storage->root && json_error.text[0] == '\0') { /* jansson finds nothing wrong with the text */
+        kg_log(KG_LOG_ERROR, "signal", NULL, "memory is short: a message");
+        refuse(error, KG_ERROR_INTERNAL, "memory is short");
+    } else if (!storage->root) {
         error->code = KG_ERROR_BAD_MESSAGE;
         snprintf(error->text, sizeof(error->text), "not valid JSON at byte %d", json_error.position);
     } else if (decode_root(storage, from, error)) {
