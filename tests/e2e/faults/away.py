@@ -41,6 +41,7 @@ def meets(a, name, code, words):
     a.start()
     a.wait_for("home.join")
     a.expect(rf"{words}.* \[app\.relay-away\]", since, 20)
+    time.sleep(0.3)
     a.shot(f"away-{name}-home")
     a.touch("home.join")
     a.page_says(code, since)
