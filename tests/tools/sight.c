@@ -10,7 +10,7 @@
 #include "tools/tap.h"
 #include "tools/y4m.h"
 
-enum { SETTLE_US = 5000000, FREEZE_OVER_US = 150000 };
+enum { SETTLE_US = 5000000, FREEZE_OVER_US = 150000, STRIP_ROWS = 32 };
 
 /* The numbers a tap's strips carry, and when. */
 struct series {
@@ -33,6 +33,17 @@ static void luma_of_rgba(const uint8_t *rgba, size_t pixels, uint8_t *luma)
         luma[i] = (uint8_t)((66 * rgba[0] + 129 * rgba[1] + 25 * rgba[2] + 128 + (16 << 8)) >> 8);
 }
 
+/* A whole picture's strip, as if it alone had been written. */
+static void keep_strip(struct kg_tap_record *r)
+{
+    bool rgba = r->kind == KG_TAP_RGBA;
+    if (r->height <= STRIP_ROWS)
+        return;
+    r->payload += (size_t)(r->height - STRIP_ROWS) * r->width * (rgba ? 4 : 1);
+    r->height = STRIP_ROWS;
+    r->kind = rgba ? KG_TAP_RGBA_STRIP : KG_TAP_I420_STRIP;
+}
+
 /* clip_width: the marks were made for; a picture drawn larger has larger marks. */
 static bool read_series(const char *dir, const char *name, uint32_t clip_width, struct series *out)
 {
@@ -45,6 +56,8 @@ static bool read_series(const char *dir, const char *name, uint32_t clip_width, 
     if (!kg_tap_open(&tap, dir, name))
         return false;
     while (kg_tap_next(&tap, &r)) {
+        if (r.kind == KG_TAP_I420 || r.kind == KG_TAP_RGBA)
+            keep_strip(&r);
         if (r.kind != KG_TAP_I420_STRIP && r.kind != KG_TAP_RGBA_STRIP)
             continue;
         if (!reader) {
