@@ -272,8 +272,10 @@ static void on_left(struct kg_room_machine *m, enum kg_reason reason)
     case KG_REASON_ENDED:
         show_ended(m, KG_ENDED_TIME);
         break;
-    case KG_REASON_REPLACED:
     case KG_REASON_REVOKED:
+        be_told(m, KG_PROBLEM_CERTIFICATE_REFUSED, "the relay has revoked this room");
+        break;
+    case KG_REASON_REPLACED:
     case KG_REASON_EXPELLED:
     case KG_REASON_OTHER:
         show_ended(m, KG_ENDED_REMOVED);
