@@ -87,6 +87,18 @@ void kg_control_send_agendas(struct kg_control *c)
     }
 }
 
+static void on_rename(void *user, int64_t now_us)
+{
+    (void)now_us;
+    kg_control_send_agendas(user);
+}
+
+void kg_control_rename(struct kg_control *c)
+{
+    if (!c->rename.set)
+        kg_loop_timer_set(c->loop, &c->rename, kg_clock_now_us() + KG_CONTROL_RENAME_US);
+}
+
 /* Days pass while rooms stay connected: what an agenda covers moves on. */
 static void turn_page(struct kg_control *c)
 {
@@ -251,6 +263,7 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->refusals = (struct kg_log_limit){.burst = 10, .interval_us = 10000000};
     c->tick = (struct kg_loop_timer){.fire = on_tick, .user = c};
     c->gather = (struct kg_loop_timer){.fire = on_gather, .user = c};
+    c->rename = (struct kg_loop_timer){.fire = on_rename, .user = c};
     c->stop = (struct kg_loop_timer){.fire = on_stop_timer, .user = c};
     atomic_store(&c->alive_us, c->started_us);
     for (unsigned i = 0; i < KG_WORKER_MAX; i++)

@@ -184,6 +184,7 @@ static void revoke_room(struct kg_control *c, const json_t *request, struct kg_q
     if (!kg_directory_put_room(c->directory, &revoked))
         kg_log(KG_LOG_ERROR, "relay", "relay.memory", "no memory to mark room %s as revoked", id);
     kg_control_enforce_room(c, room);
+    kg_control_rename(c);
     kg_log(KG_LOG_WARN, "relay", "room.revoked", "room %s may not connect any more", id);
     struct kg_waiting *w = wait_for_store(c, replies, json_pack("{s:b, s:s}", "ok", 1, "id", id));
     if (w && !kg_store_put_room(c->params.store, w->request, &revoked))
@@ -302,6 +303,7 @@ static void apply_room(struct kg_control *c, const struct kg_store_room *room)
                room->id);
     kg_log(KG_LOG_INFO, "relay", "room.added", "room %s, certificate %s", room->id, room->serial);
     kg_control_note(c, "room.added", "", room->id, room->serial);
+    kg_control_rename(c);
 }
 
 static void apply_agenda(struct kg_control *c, const struct kg_meeting *meetings, size_t count)

@@ -16,7 +16,8 @@
 enum {
     KG_CONTROL_COMMANDS = 64,
     KG_CONTROL_TICK_US = 1000000,
-    KG_CONTROL_GATHER_US = 5000, /* changes within this go out as one participants message */
+    KG_CONTROL_GATHER_US = 5000,   /* changes within this go out as one participants message */
+    KG_CONTROL_RENAME_US = 200000, /* many rooms may be enrolled in a row: one agenda for all that */
     KG_CONTROL_STOP_US = 2000000,
 };
 
@@ -58,7 +59,7 @@ struct kg_control {
     SSL_CTX *tls; /* the vhost's */
     struct kg_loop_watch *watches[4];
     struct kg_queue *commands; /* of struct kg_control_command */
-    struct kg_loop_timer tick, gather, stop;
+    struct kg_loop_timer tick, gather, rename, stop;
     struct kg_thread thread;
     bool started, stopping;
     int64_t stop_by_us;
@@ -87,6 +88,8 @@ void kg_control_gather(struct kg_control *control, struct kg_gathering *gatherin
 /* If it differs from what the room has. */
 void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);
 void kg_control_send_agendas(struct kg_control *control);
+/* The directory has other rooms or names: agendas that tell of them follow. */
+void kg_control_rename(struct kg_control *control);
 
 /* control_meeting.c: what rooms ask for while they are connected, and what workers tell. */
 void kg_control_message(struct kg_control *control, struct kg_session *session,

@@ -152,6 +152,42 @@ static int by_start(const void *a, const void *b)
     return strcmp(x->uid, y->uid);
 }
 
+/* Names at most `most` of the other rooms that are in the directory and not revoked. false: memory. */
+static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, const char *room, uint16_t most)
+{
+    view->site_count = view->site_total = 0;
+    if (!view->sites && !(view->sites = calloc(KG_AGENDA_MAX_SITES, sizeof *view->sites)))
+        return false;
+    for (uint16_t i = 0; i < view->room_count; i++) {
+        const struct kg_store_room *other = kg_directory_room(d, view->rooms[i]);
+        if (!other || other->revoked_s || strcmp(other->id, room) == 0)
+            continue;
+        view->site_total++;
+        if (view->site_count < most)
+            view->sites[view->site_count++] =
+                (struct kg_meeting_site){other->organization, other->department, other->name};
+    }
+    return true;
+}
+
+/* The calendar of these meetings, the other rooms named if that is not too long; NULL: memory. */
+static char *write_calendar(const struct kg_directory *d, struct kg_meeting *seen, size_t count,
+                            const char *room, size_t max_bytes)
+{
+    static const uint16_t most[] = {KG_AGENDA_MAX_SITES, 2, 0};
+    char *text = NULL;
+    for (size_t i = 0; i < KG_ARRAY_LEN(most) && (!text || strlen(text) > max_bytes); i++) {
+        free(text);
+        for (size_t m = 0; m < count; m++)
+            if (!name_sites(d, &seen[m], room, most[i]))
+                return NULL;
+        text = kg_agenda_format(seen, count, room);
+        if (!text)
+            return NULL;
+    }
+    return text;
+}
+
 char *kg_directory_calendar(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
                             size_t max_bytes)
 {
@@ -169,17 +205,19 @@ char *kg_directory_calendar(const struct kg_directory *d, const char *room, int6
             seen[count++] = *m;
     }
     qsort(seen, count, sizeof *seen, by_start);
-    char *text = kg_agenda_format(seen, count, room);
     size_t wanted = count;
+    char *text = write_calendar(d, seen, count, room, max_bytes);
     while (text && strlen(text) > max_bytes && count > 0) {
         free(text);
         count = count * 3 / 4;
-        text = kg_agenda_format(seen, count, room);
+        text = write_calendar(d, seen, count, room, max_bytes);
     }
     if (count < wanted)
         kg_log(KG_LOG_WARN, "relay", "agenda.cut",
                "room %s: its agenda is too long; the last %zu of %zu meetings are left out", room,
                wanted - count, wanted);
+    for (size_t i = 0; i < wanted; i++)
+        free(seen[i].sites);
     free(seen);
     return text;
 }

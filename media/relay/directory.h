@@ -33,7 +33,8 @@ bool kg_directory_invites(const struct kg_meeting *meeting, const char *room);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
 
-/* The calendar one room may see: its own meetings that touch [from_us, to_us), at most max_bytes (the latest
- * are left out, logged). free(). NULL: memory. */
+/* The calendar one room may see: its own meetings that touch [from_us, to_us), the other rooms in them by
+ * name, at most max_bytes (first names, then the latest meetings are left out, the latter logged). free().
+ * NULL: memory. */
 char *kg_directory_calendar(const struct kg_directory *directory, const char *room, int64_t from_us,
                             int64_t to_us, size_t max_bytes);

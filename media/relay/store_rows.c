@@ -34,6 +34,9 @@ bool kg_store_meeting_copy(struct kg_meeting *out, const struct kg_meeting *m)
     out->description = strdup(m->description);
     out->organizer = strdup(m->organizer);
     out->location = strdup(m->location);
+    /* Names of other rooms come from the directory, whenever they are told. */
+    out->sites = NULL;
+    out->site_count = out->site_total = 0;
     out->room_count = 0;
     out->rooms = calloc(m->room_count + 1u, sizeof *out->rooms);
     bool ok = out->uid && out->title && out->description && out->organizer && out->location && out->rooms;

@@ -16,8 +16,21 @@ bool kg_room_id_valid(const char *id)
     return size >= 1 && size <= KG_ROOM_ID_MAX && id[size] == '\0';
 }
 
+static void finish_sites(struct kg_meeting *meeting)
+{
+    for (uint16_t i = 0; i < meeting->site_count; i++) {
+        free(meeting->sites[i].organization);
+        free(meeting->sites[i].department);
+        free(meeting->sites[i].name);
+    }
+    free(meeting->sites);
+    meeting->sites = NULL;
+    meeting->site_count = meeting->site_total = 0;
+}
+
 static void finish_meeting(struct kg_meeting *meeting)
 {
+    finish_sites(meeting);
     free(meeting->uid);
     free(meeting->title);
     free(meeting->description);
@@ -32,6 +45,21 @@ static void finish_meeting(struct kg_meeting *meeting)
 static char *copy_text(const char *text)
 {
     return strdup(text ? text : "");
+}
+
+static bool copy_sites(const struct kg_meeting *from, struct kg_meeting *out)
+{
+    out->sites = calloc(from->site_count + 1u, sizeof(*out->sites));
+    for (uint16_t i = 0; out->sites && i < from->site_count; i++) {
+        struct kg_meeting_site *site = &out->sites[out->site_count++];
+        *site = (struct kg_meeting_site){copy_text(from->sites[i].organization),
+                                         copy_text(from->sites[i].department),
+                                         copy_text(from->sites[i].name)};
+        if (!site->organization || !site->department || !site->name)
+            return false;
+    }
+    out->site_total = from->site_total;
+    return out->sites != NULL;
 }
 
 bool kg_meeting_copy(const struct kg_meeting *from, const char *uid, int64_t start_us, int64_t end_us,
@@ -53,6 +81,7 @@ bool kg_meeting_copy(const struct kg_meeting *from, const char *uid, int64_t sta
         good = out->rooms[i] != NULL;
         out->room_count += good;
     }
+    good = good && copy_sites(from, out);
     if (!good)
         finish_meeting(out);
     return good;

@@ -17,7 +17,9 @@ enum {
     KG_AGENDA_MAX_MEETINGS = 10000,       /* occurrences too */
     KG_AGENDA_MAX_OCCURRENCES = 400,      /* of one recurring event in one window */
     KG_AGENDA_MAX_REPORTS = 1000,
-    KG_AGENDA_MAX_ROOMS = 128, /* of one meeting */
+    KG_AGENDA_MAX_ROOMS = 128,      /* of one meeting */
+    KG_AGENDA_MAX_SITES = 8,        /* other rooms of one meeting, named; the rest is counted */
+    KG_AGENDA_MAX_SITE_BYTES = 120, /* of each part of such a name */
     KG_AGENDA_MAX_UID_BYTES = 200,
     KG_AGENDA_MAX_TEXT_BYTES = 1000, /* a longer title or description is cut at a character */
     KG_ROOM_ID_MAX = 63,
@@ -28,6 +30,11 @@ bool kg_room_id_valid(const char *id);
 
 enum kg_meeting_status { KG_MEETING_CONFIRMED, KG_MEETING_TENTATIVE, KG_MEETING_CANCELLED };
 
+/* Another room of a meeting as a room is told about it: by its name, never by its id. */
+struct kg_meeting_site {
+    char *organization, *department, *name; /* "" when absent, not all three */
+};
+
 struct kg_meeting {
     char *uid; /* an occurrence of a recurring event: its UID, '/' and its start as 20261121T010000Z */
     char *title, *description, *organizer, *location; /* "" when absent; organizer: CN, else the address */
@@ -36,6 +43,9 @@ struct kg_meeting {
     enum kg_meeting_status status;
     uint16_t room_count;
     char **rooms; /* room ids, in order, each once */
+    uint16_t site_count;
+    uint16_t site_total;           /* other rooms in all, those without a name here too; ≥ site_count */
+    struct kg_meeting_site *sites; /* in order; the store keeps none */
 };
 
 enum kg_agenda_severity {
@@ -64,6 +74,7 @@ KG_MUST_CHECK struct kg_agenda *kg_agenda_parse(const char *text, size_t size, i
 void kg_agenda_destroy(struct kg_agenda *agenda);
 
 /* The meetings as text/calendar, times in UTC, NUL-terminated; free with free(). room not NULL: only those
- * this room is invited to, with its own ATTENDEE alone (the others' ids are not its business). What this
- * writes, kg_agenda_parse reads back the same. NULL: a value is out of range or memory is short (logged). */
+ * this room is invited to, and of the room ids its own alone (the others' are not its business: they are told
+ * as sites). What this writes, kg_agenda_parse reads back the same. NULL: a value is out of range or memory
+ * is short (logged). */
 KG_MUST_CHECK char *kg_agenda_format(const struct kg_meeting *meetings, size_t count, const char *room);

@@ -95,18 +95,18 @@ static icalproperty *read_property(const struct kg_ical_line *line)
 
 /* Copies text, cut at max bytes on a character's edge; control characters become spaces (a line feed stays
  * when lines are allowed). Keeps the first of several. */
-static void set_text(struct kg_agenda_builder *b, char **out, const char *text, bool lines, uint32_t line)
+static void set_bounded(struct kg_agenda_builder *b, char **out, const char *text, size_t max, bool lines,
+                        uint32_t line)
 {
     if (*out || !text)
         return;
     text += strspn(text, " \t\r\n");
     size_t size = strlen(text);
-    if (size > KG_AGENDA_MAX_TEXT_BYTES) {
-        size = KG_AGENDA_MAX_TEXT_BYTES;
+    if (size > max) {
+        size = max;
         while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
             size--;
-        kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "the text is cut at %d bytes",
-                             KG_AGENDA_MAX_TEXT_BYTES);
+        kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "the text is cut at %zu bytes", max);
     }
     while (size > 0 && strchr(" \t\r\n", text[size - 1]))
         size--;
@@ -116,6 +116,11 @@ static void set_text(struct kg_agenda_builder *b, char **out, const char *text, 
     for (char *c = *out; c && *c; c++)
         if (((unsigned char)*c < 0x20 || *c == 0x7f) && !(lines && *c == '\n'))
             *c = ' ';
+}
+
+static void set_text(struct kg_agenda_builder *b, char **out, const char *text, bool lines, uint32_t line)
+{
+    set_bounded(b, out, text, KG_AGENDA_MAX_TEXT_BYTES, lines, line);
 }
 
 static void on_uid(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p, uint32_t line)
@@ -166,6 +171,43 @@ static void on_organizer(struct kg_agenda_builder *b, struct kg_agenda_event *e,
              false, line);
 }
 
+/* The text of an X- parameter, or NULL. */
+static const char *own_parameter(icalproperty *p, const char *name)
+{
+    for (icalparameter *x = icalproperty_get_first_parameter(p, ICAL_X_PARAMETER); x;
+         x = icalproperty_get_next_parameter(p, ICAL_X_PARAMETER))
+        if (strcasecmp(icalparameter_get_xname(x), name) == 0)
+            return icalparameter_get_xvalue(x);
+    return NULL;
+}
+
+/* Another room, told by its name alone. */
+static void on_site(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p, uint32_t line)
+{
+    struct kg_meeting *m = &e->meeting;
+    icalparameter *cn = icalproperty_get_first_parameter(p, ICAL_CN_PARAMETER);
+    const char *const texts[] = {own_parameter(p, "X-KAIGI-ORGANIZATION"),
+                                 own_parameter(p, "X-KAIGI-DEPARTMENT"), cn ? icalparameter_get_cn(cn) : ""};
+    struct kg_meeting_site site = {0};
+    char **const parts[] = {&site.organization, &site.department, &site.name};
+    bool named = false;
+    if (!m->sites && !(m->sites = calloc(KG_AGENDA_MAX_SITES, sizeof(*m->sites)))) {
+        b->out_of_memory = true;
+        return;
+    }
+    m->site_total = (uint16_t)KG_MIN(m->site_total + 1, KG_AGENDA_MAX_ROOMS);
+    if (m->site_count >= KG_AGENDA_MAX_SITES)
+        return;
+    for (size_t i = 0; i < KG_ARRAY_LEN(parts); i++) {
+        set_bounded(b, parts[i], texts[i] ? texts[i] : "", KG_AGENDA_MAX_SITE_BYTES, false, line);
+        named |= *parts[i] && **parts[i];
+    }
+    m->sites[m->site_count] = site;
+    m->site_count += named;
+    for (size_t i = 0; i < KG_ARRAY_LEN(parts) && !named; i++)
+        free(*parts[i]);
+}
+
 static void on_attendee(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p,
                         uint32_t line)
 {
@@ -174,6 +216,10 @@ static void on_attendee(struct kg_agenda_builder *b, struct kg_agenda_event *e, 
         return;
     struct kg_meeting *m = &e->meeting;
     const char *address = address_of(icalproperty_get_attendee(p));
+    if (address && strcasecmp(address, KG_AGENDA_SITE_ADDRESS) == 0) {
+        on_site(b, e, p, line);
+        return;
+    }
     char id[KG_ROOM_ID_MAX + 1] = "";
     size_t size = address ? strcspn(address, "@") : 0;
     for (size_t i = 0; i < size && size <= KG_ROOM_ID_MAX; i++)
@@ -198,6 +244,18 @@ static void on_attendee(struct kg_agenda_builder *b, struct kg_agenda_event *e, 
         m->rooms[m->room_count++] = copy;
     else
         b->out_of_memory = true;
+}
+
+static void on_extension(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p,
+                         uint32_t line)
+{
+    const char *text = icalproperty_get_x(p);
+    char *end = NULL;
+    unsigned long count = text ? strtoul(text, &end, 10) : 0;
+    if (!text || end == text || *end || text[0] == '-' || count > KG_AGENDA_MAX_ROOMS)
+        kg_agenda_report_add(b, KG_AGENDA_NOTE, line, KG_AGENDA_SITES_PROPERTY " is no number of rooms");
+    else
+        e->other_rooms = (uint16_t)count;
 }
 
 static void on_start(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p, uint32_t line)
@@ -347,6 +405,7 @@ static const struct {
     {"ATTENDEE", ICAL_ATTENDEE_PROPERTY, on_attendee, false},
     {"SEQUENCE", ICAL_SEQUENCE_PROPERTY, on_sequence, false},
     {"STATUS", ICAL_STATUS_PROPERTY, on_status, false},
+    {KG_AGENDA_SITES_PROPERTY, ICAL_X_PROPERTY, on_extension, false},
 };
 
 void kg_agenda_event_line(struct kg_agenda_builder *b, struct kg_agenda_event *e,
@@ -422,6 +481,7 @@ void kg_agenda_event_end(struct kg_agenda_builder *b, struct kg_agenda_event *e)
         bad(b, e, e->line, "the UID of a repeating event must have at most 183 bytes");
     if (e->bad)
         return;
+    e->meeting.site_total = KG_MAX(e->meeting.site_total, e->other_rooms);
     int64_t start_us = kg_ical_time_us(e->start);
     if (!length_of(b, e, start_us, &length_us))
         return;

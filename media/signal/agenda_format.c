@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "signal/agenda.h"
+#include "signal/agenda_internal.h"
 #include "signal/text_builder.h"
 
 #define EOL "\r\n"
@@ -59,23 +59,32 @@ static void add_text(struct kg_text *t, const char *name, const char *value)
 }
 
 /* A parameter value cannot hold a quote or a line end: RFC 6868 writes them with a caret. */
+static void add_parameter(struct kg_text *line, const char *name, const char *value)
+{
+    if (!value || !value[0])
+        return;
+    kg_text_add(line, ";%s=\"", name);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"')
+            kg_text_add(line, "^'");
+        else if (*c == '^')
+            kg_text_add(line, "^^");
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            kg_text_add(line, " ");
+        else
+            kg_text_add_bytes(line, c, 1);
+    }
+    kg_text_add(line, "\"");
+}
+
 static void add_organizer(struct kg_text *t, const char *name)
 {
     if (!name || !name[0])
         return;
     struct kg_text line = kg_text_init(KG_AGENDA_MAX_LINE_BYTES);
-    kg_text_add(&line, "ORGANIZER;CN=\"");
-    for (const char *c = name; *c; c++) {
-        if (*c == '"')
-            kg_text_add(&line, "^'");
-        else if (*c == '^')
-            kg_text_add(&line, "^^");
-        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            kg_text_add(&line, " ");
-        else
-            kg_text_add_bytes(&line, c, 1);
-    }
-    kg_text_add(&line, "\":mailto:organizer@kaigi.invalid");
+    kg_text_add(&line, "ORGANIZER");
+    add_parameter(&line, "CN", name);
+    kg_text_add(&line, ":mailto:organizer@kaigi.invalid");
     add_line(t, &line);
     kg_text_finish(&line);
 }
@@ -99,6 +108,19 @@ static void add_room(struct kg_text *t, const char *id)
     }
     struct kg_text line = kg_text_init(KG_AGENDA_MAX_LINE_BYTES);
     kg_text_add(&line, "ATTENDEE;CUTYPE=ROOM:mailto:%s@kaigi.invalid", id);
+    add_line(t, &line);
+    kg_text_finish(&line);
+}
+
+/* The address says nothing: a calendar user must have one (RFC 5545 §3.3.3), and nobody needs this one. */
+static void add_site(struct kg_text *t, const struct kg_meeting_site *site)
+{
+    struct kg_text line = kg_text_init(KG_AGENDA_MAX_LINE_BYTES);
+    kg_text_add(&line, "ATTENDEE;CUTYPE=ROOM");
+    add_parameter(&line, "CN", site->name);
+    add_parameter(&line, "X-KAIGI-ORGANIZATION", site->organization);
+    add_parameter(&line, "X-KAIGI-DEPARTMENT", site->department);
+    kg_text_add(&line, ":" KG_AGENDA_SITE_ADDRESS);
     add_line(t, &line);
     kg_text_finish(&line);
 }
@@ -132,6 +154,10 @@ static void add_meeting(struct kg_text *t, const struct kg_meeting *m, const cha
     for (uint16_t i = 0; i < m->room_count; i++)
         if (!room || strcmp(m->rooms[i], room) == 0)
             add_room(t, m->rooms[i]);
+    for (uint16_t i = 0; i < m->site_count; i++)
+        add_site(t, &m->sites[i]);
+    if (m->site_total > m->site_count)
+        kg_text_add(t, KG_AGENDA_SITES_PROPERTY ":%u" EOL, m->site_total);
     kg_text_add(t, "SEQUENCE:%" PRIu32 EOL "STATUS:%s" EOL "END:VEVENT" EOL, m->sequence,
                 statuses[m->status]);
 }

@@ -5,6 +5,11 @@
 
 #include "signal/agenda.h"
 
+/* Stands for the address of a room whose id is not told. */
+#define KG_AGENDA_SITE_ADDRESS "urn:x-kaigi:other-room"
+/* How many other rooms there are, when not all have a line. */
+#define KG_AGENDA_SITES_PROPERTY "X-KAIGI-OTHER-ROOMS"
+
 /* The lines of an iCalendar text, folds undone (RFC 5545 §3.1), with the number of their first physical line.
  */
 struct kg_ical_line {
@@ -56,6 +61,7 @@ struct kg_agenda_event {
     int64_t end_us, duration_us, recurrence_us;
     struct icalrecurrencetype rule;
     uint32_t rule_line;
+    uint16_t other_rooms; /* as the calendar counts them; 0: it does not */
     size_t exdate_count;
     int64_t exdates[KG_AGENDA_MAX_EXDATES];
 };

@@ -25,6 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct kg_meeting *x = &a->meetings[i], *y = &b->meetings[i];
         must(strcmp(x->uid, y->uid) == 0 && strcmp(x->title, y->title) == 0 &&
              strcmp(x->description, y->description) == 0 && strcmp(x->organizer, y->organizer) == 0);
+        must(x->site_count == y->site_count && x->site_total == y->site_total);
+        for (uint16_t s = 0; s < x->site_count; s++)
+            must(strcmp(x->sites[s].organization, y->sites[s].organization) == 0 &&
+                 strcmp(x->sites[s].department, y->sites[s].department) == 0 &&
+                 strcmp(x->sites[s].name, y->sites[s].name) == 0);
         must(x->start_us == y->start_us && x->end_us == y->end_us && x->room_count == y->room_count);
     }
     free(text);

@@ -77,6 +77,83 @@ static void test_calendar_is_the_rooms_own(void **state)
     kg_directory_destroy(d);
 }
 
+static void add_room_named(struct kg_directory *d, char *id, char *organization, char *name,
+                           int64_t revoked_s)
+{
+    struct kg_store_room room = room_of(id, 1);
+    room.organization = organization;
+    room.name = name;
+    room.revoked_s = revoked_s;
+    assert_true(kg_directory_put_room(d, &room));
+}
+
+static void test_other_rooms_by_name_only(void **state)
+{
+    (void)state;
+    const int64_t from_us = INT64_C(1795000000) * 1000000, to_us = INT64_C(1796000000) * 1000000;
+    struct kg_directory *d = kg_directory_create();
+    char *rooms[] = {"id-mihon", "id-kaku", "id-unknown", "id-revoked"};
+    struct kg_meeting m = meeting_of("shared", 1795222800, rooms, 4);
+    assert_true(kg_directory_put_meeting(d, &m));
+    add_room_named(d, "id-kaku", "架空市", "第一会議室", 0);
+    add_room_named(d, "id-mihon", "見本町", "大会議室", 0);
+    add_room_named(d, "id-revoked", "例示村", "会議室", 1795000000);
+    char *text = kg_directory_calendar(d, "id-kaku", from_us, to_us, 100000);
+    assert_non_null(strstr(text, "mailto:id-kaku@"));
+    assert_null(strstr(text, "id-mihon"));
+    assert_null(strstr(text, "id-unknown"));
+    assert_null(strstr(text, "id-revoked"));
+    struct kg_agenda *a = kg_agenda_parse(text, strlen(text), from_us, to_us);
+    assert_int_equal(a->report_count, 0);
+    assert_int_equal(a->meetings[0].site_count, 1);
+    assert_int_equal(a->meetings[0].site_total, 1);
+    assert_string_equal(a->meetings[0].sites[0].organization, "見本町");
+    assert_string_equal(a->meetings[0].sites[0].name, "大会議室");
+    kg_agenda_destroy(a);
+    free(text);
+    add_room_named(d, "id-mihon", "見本町", "新しい会議室", 0);
+    text = kg_directory_calendar(d, "id-kaku", from_us, to_us, 100000);
+    a = kg_agenda_parse(text, strlen(text), from_us, to_us);
+    assert_string_equal(a->meetings[0].sites[0].name, "新しい会議室");
+    kg_agenda_destroy(a);
+    free(text);
+    kg_directory_destroy(d);
+}
+
+/* Names give way before meetings do, and rooms without a name are still counted. */
+static void test_names_are_cut_to_fit(void **state)
+{
+    (void)state;
+    static char ids[12][8];
+    char *rooms[12];
+    struct kg_directory *d = kg_directory_create();
+    for (int i = 0; i < 12; i++) {
+        snprintf(ids[i], sizeof ids[i], "r%d", i);
+        rooms[i] = ids[i];
+        add_room_named(d, ids[i], "架空郡架空町外三箇町村衛生施設一部事務組合", "会議室", 0);
+    }
+    for (int i = 0; i < 10; i++) {
+        char uid[16];
+        snprintf(uid, sizeof uid, "m%d", i);
+        struct kg_meeting m = meeting_of(uid, 1795222800 + i, rooms, 12);
+        assert_true(kg_directory_put_meeting(d, &m));
+    }
+    const struct {
+        size_t max_bytes, meetings, named;
+    } table[] = {{100000, 10, KG_AGENDA_MAX_SITES}, {8000, 10, 2}, {4000, 10, 0}, {2000, 7, 0}};
+    for (size_t i = 0; i < KG_ARRAY_LEN(table); i++) {
+        char *text = kg_directory_calendar(d, "r3", 0, INT64_MAX, table[i].max_bytes);
+        assert_true(strlen(text) <= table[i].max_bytes);
+        struct kg_agenda *a = kg_agenda_parse(text, strlen(text), 0, INT64_MAX);
+        assert_int_equal(a->meeting_count, table[i].meetings);
+        assert_int_equal(a->meetings[0].site_count, table[i].named);
+        assert_int_equal(a->meetings[0].site_total, 11);
+        kg_agenda_destroy(a);
+        free(text);
+    }
+    kg_directory_destroy(d);
+}
+
 static void test_calendar_is_cut_to_fit(void **state)
 {
     (void)state;
@@ -103,6 +180,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rooms),
         cmocka_unit_test(test_calendar_is_the_rooms_own),
+        cmocka_unit_test(test_other_rooms_by_name_only),
+        cmocka_unit_test(test_names_are_cut_to_fit),
         cmocka_unit_test(test_calendar_is_cut_to_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

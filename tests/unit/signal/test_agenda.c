@@ -254,6 +254,17 @@ static void rules_that_never_match(void **state)
     kg_agenda_destroy(a);
 }
 
+static void same_sites(const struct kg_meeting *a, const struct kg_meeting *b)
+{
+    assert_int_equal(a->site_count, b->site_count);
+    assert_int_equal(a->site_total, b->site_total);
+    for (uint16_t i = 0; i < a->site_count; i++) {
+        assert_string_equal(a->sites[i].organization, b->sites[i].organization);
+        assert_string_equal(a->sites[i].department, b->sites[i].department);
+        assert_string_equal(a->sites[i].name, b->sites[i].name);
+    }
+}
+
 static void same(const struct kg_meeting *a, const struct kg_meeting *b)
 {
     assert_string_equal(a->uid, b->uid);
@@ -267,12 +278,18 @@ static void same(const struct kg_meeting *a, const struct kg_meeting *b)
     assert_int_equal(a->room_count, b->room_count);
     for (uint16_t i = 0; i < a->room_count; i++)
         assert_string_equal(a->rooms[i], b->rooms[i]);
+    same_sites(a, b);
 }
 
 static void what_is_written_reads_the_same(void **state)
 {
     (void)state;
     char *rooms[] = {"kaku-1", "kaku-2"};
+    char long_site[] = "架空郡架空町外三箇町村衛生施設一部事務組合広域連合消防本部会議室;,";
+    struct kg_meeting_site sites[] = {{"見本町", "企画財政課", "大会議室"},
+                                      {"", "", "名だけ\"^n:;,"},
+                                      {"団体だけ", "", ""},
+                                      {long_site, long_site, long_site}};
     char long_title[900];
     for (size_t i = 0; i + 3 < sizeof long_title; i += 3)
         memcpy(long_title + i, "議", 4);
@@ -287,7 +304,10 @@ static void what_is_written_reads_the_same(void **state)
          .sequence = 2147483647,
          .status = KG_MEETING_CANCELLED,
          .room_count = 2,
-         .rooms = rooms},
+         .rooms = rooms,
+         .site_count = 4,
+         .site_total = 4,
+         .sites = sites},
         {.uid = "二/20261121T010000Z",
          .title = long_title,
          .description = "",
@@ -297,7 +317,10 @@ static void what_is_written_reads_the_same(void **state)
          .end_us = today_us + 2 * HOUR,
          .status = KG_MEETING_TENTATIVE,
          .room_count = 1,
-         .rooms = rooms},
+         .rooms = rooms,
+         .site_count = 1,
+         .site_total = KG_AGENDA_MAX_ROOMS,
+         .sites = sites},
     };
     char *text = kg_agenda_format(meetings, 2, NULL);
     assert_non_null(text);
@@ -322,6 +345,7 @@ static void what_is_written_reads_the_same(void **state)
     assert_int_equal(a->meetings[0].room_count, 1);
     assert_string_equal(a->meetings[0].rooms[0], "kaku-2");
     assert_null(strstr(text, "kaku-1"));
+    same_sites(&a->meetings[0], &meetings[0]);
     free(text);
     kg_agenda_destroy(a);
 
@@ -330,6 +354,41 @@ static void what_is_written_reads_the_same(void **state)
     assert_int_equal(a->meeting_count + a->report_count, 0);
     free(text);
     kg_agenda_destroy(a);
+}
+
+#define SITE(name) "ATTENDEE;CUTYPE=ROOM;CN=" name ":urn:x-kaigi:other-room\r\n"
+
+static void other_rooms_are_bounded(void **state)
+{
+    (void)state;
+    char text[8000];
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                HEAD "BEGIN:VEVENT\r\nUID:e\r\nDTSTART:20261121T090000Z\r\nDURATION:PT1H\r\n"
+                                     "RRULE:FREQ=DAILY;COUNT=2\r\n" ROOM SITE("\"\"") SITE("大会議室"));
+    for (int i = 0; i < KG_AGENDA_MAX_SITES; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, SITE("会議室%d"), i);
+    n += (size_t)snprintf(text + n, sizeof text - n, "X-KAIGI-OTHER-ROOMS:");
+    const struct {
+        const char *count;
+        unsigned total;
+        bool remark;
+    } table[] = {
+        {"12", 12, false}, {"3", 10, false}, {"128", 128, false}, {"129", 10, true},
+        {"-1", 10, true},  {"x", 10, true},  {"1x", 10, true},    {"99999999999999999999", 10, true}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        snprintf(text + n, sizeof text - n, "%s\r\nEND:VEVENT\r\n" TAIL, table[i].count);
+        struct kg_agenda *a = parse(text);
+        assert_int_equal(a->meeting_count, 2);
+        for (size_t m = 0; m < 2; m++) {
+            assert_int_equal(a->meetings[m].room_count, 1);
+            assert_int_equal(a->meetings[m].site_count, KG_AGENDA_MAX_SITES);
+            assert_int_equal(a->meetings[m].site_total, table[i].total);
+            assert_string_equal(a->meetings[m].sites[0].name, "大会議室");
+            assert_string_equal(a->meetings[m].sites[0].organization, "");
+        }
+        assert_int_equal(a->report_count, table[i].remark ? 2 : 1); /* one says that it repeats */
+        kg_agenda_destroy(a);
+    }
 }
 
 static void values_that_cannot_be_written(void **state)
@@ -480,6 +539,7 @@ int main(void)
         cmocka_unit_test(repeating),
         cmocka_unit_test(rules_that_never_match),
         cmocka_unit_test(what_is_written_reads_the_same),
+        cmocka_unit_test(other_rooms_are_bounded),
         cmocka_unit_test(values_that_cannot_be_written),
         cmocka_unit_test(bounds),
         cmocka_unit_test(long_texts_are_cut_at_a_character),
