@@ -10,6 +10,7 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "net/identity.h"
+#include "net/srtp.h"
 #include "signal/message.h"
 
 enum {
@@ -368,7 +369,9 @@ static void on_actions(void *user)
 static void run(void *arg)
 {
     struct kg_link *link = arg;
-    kg_gst_init(); /* here rather than in the first join, where somebody waits */
+    /* Here rather than in the first join, where somebody waits. */
+    kg_gst_init();
+    kg_srtp_prepare();
     kg_loop_run(link->loop);
     leave(link);
     kg_loop_timer_cancel(link->loop, &link->goodbye);

@@ -83,6 +83,11 @@ static bool library_ready(void)
     return library_status == srtp_err_status_ok;
 }
 
+void kg_srtp_prepare(void)
+{
+    (void)library_ready(); /* kg_srtp_create reports */
+}
+
 static srtp_t session_create(const struct profile *profile, const uint8_t *key, const uint8_t *salt,
                              bool outbound)
 {

@@ -38,6 +38,10 @@ const char *kg_srtp_profile_name(enum kg_srtp_profile profile);
 /* Bytes of keying material the profile takes: both ends' key and salt. 0: unknown. */
 size_t kg_srtp_key_bytes(enum kg_srtp_profile profile);
 
+/* Makes libsrtp's table of ciphers ready, once a process; else the first kg_srtp_create does, while somebody
+ * waits: Debian's libsrtp starts NSS, which takes 40 ms and more. Any thread. */
+void kg_srtp_prepare(void);
+
 struct kg_srtp;
 
 /* keys: client key, server key, client salt, server salt, as RFC 5764 §4.2 exports them. client: which of

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "net/identity.h"
+#include "net/srtp.h"
 #include "relay/acceptor.h"
 #include "relay/admin.h"
 #include "relay/ca.h"
@@ -236,6 +237,7 @@ static bool open_relay(struct relay *r)
     /* The store last of what can be refused: nothing is touched by a relay that cannot run. */
     if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
         return false;
+    kg_srtp_prepare();
     r->identity = kg_identity_create();
     return r->identity && open_ports(r) && open_store(r) && open_services(r);
 }
