@@ -40,6 +40,7 @@ void kg_path_watch_finish(struct kg_path_watch *watch)
     if (watch->stop_fd >= 0)
         close(watch->stop_fd);
     free(watch->path);
+    watch->inotify_fd = watch->stop_fd = -1; /* a failed init has ended here already */
     watch->path = NULL;
 }
 
