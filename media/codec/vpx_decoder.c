@@ -57,11 +57,6 @@ void kg_vpx_decoder_destroy(struct kg_vpx_decoder *decoder)
     free(decoder);
 }
 
-void kg_vpx_decoder_lost(struct kg_vpx_decoder *decoder)
-{
-    decoder->waits_for_keyframe = true;
-}
-
 /* The size is checked before libvpx sees the header, since it allocates what the header says: a 14-bit size
  * reaches 400 MB a picture (RFC 6386 §9.1). */
 static bool may_decode(struct kg_vpx_decoder *decoder, const void *data, size_t size)

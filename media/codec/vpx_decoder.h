@@ -25,5 +25,3 @@ void kg_vpx_decoder_destroy(struct kg_vpx_decoder *decoder);
  * shared: the caller sets capture_us and source. Its size is the bitstream's, rounded down to even. */
 KG_MUST_CHECK enum kg_vpx_result kg_vpx_decoder_decode(struct kg_vpx_decoder *decoder, const void *data,
                                                        size_t size, struct kg_frame **out);
-/* The transport lost a frame that others depend on: only a keyframe is decoded next. */
-void kg_vpx_decoder_lost(struct kg_vpx_decoder *decoder);

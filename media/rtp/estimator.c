@@ -42,12 +42,6 @@ void kg_estimator_init(struct kg_estimator *e, const struct kg_estimator_params 
     set_target(e, params->start_bps);
 }
 
-void kg_estimator_set_max(struct kg_estimator *e, uint32_t max_bps)
-{
-    e->params.max_bps = KG_MAX(max_bps, e->params.min_bps);
-    set_target(e, e->target_bps);
-}
-
 /* Least-squares slope of delay over time, times the time the window spans: how much the delay grew in it. */
 static double window_growth(const struct kg_estimator *e)
 {
@@ -277,22 +271,6 @@ void kg_estimator_tick(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
     if (e->unanswered && now_us - e->unanswered_us > silent_us && waited) {
         set_target(e, e->target_bps * 0.7);
         note_fall(e, now_us);
-    }
-}
-
-void kg_estimator_report(struct kg_estimator *e, uint8_t fraction_lost, int64_t now_us)
-{
-    bool first = !e->has_feedback;
-
-    e->has_feedback = true;
-    e->unanswered = false;
-    e->loss = (e->loss + fraction_lost / 256.0) / 2;
-    if (first) {
-        e->raised_us = now_us;
-    } else if (e->loss > LOSS_FALL) {
-        fall_for_loss(e, 0, now_us);
-    } else if (e->loss < LOSS_RISE) {
-        rise(e, 0, now_us);
     }
 }
 

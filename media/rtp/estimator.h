@@ -53,8 +53,6 @@ struct kg_estimator {
 };
 
 void kg_estimator_init(struct kg_estimator *estimator, const struct kg_estimator_params *params);
-/* The setting changed (a cap per site). */
-void kg_estimator_set_max(struct kg_estimator *estimator, uint32_t max_bps);
 /* Results of one feedback (kg_twcc_sender_feedback). rtt_us: 0 when unknown. */
 void kg_estimator_results(struct kg_estimator *estimator, const struct kg_twcc_result *results, size_t count,
                           int64_t rtt_us, int64_t now_us);
@@ -62,8 +60,6 @@ void kg_estimator_results(struct kg_estimator *estimator, const struct kg_twcc_r
 void kg_estimator_sent(struct kg_estimator *estimator, int64_t now_us);
 /* Call every 100 ms or so: without feedback for more than a second of sending the limit falls. */
 void kg_estimator_tick(struct kg_estimator *estimator, int64_t rtt_us, int64_t now_us);
-/* A peer without transport-wide feedback: fraction_lost of its report block (RFC 3550 §6.4.1). */
-void kg_estimator_report(struct kg_estimator *estimator, uint8_t fraction_lost, int64_t now_us);
 uint32_t kg_estimator_target_bps(const struct kg_estimator *estimator);
 /* What video may use: audio is taken off first. 0: less than min_video_bps is left, send none. */
 uint32_t kg_estimator_video_bps(const struct kg_estimator *estimator, uint32_t audio_bps,
