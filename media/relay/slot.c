@@ -19,7 +19,7 @@ void kg_slot_init(struct kg_slot *slot, struct kg_party *party, unsigned number,
     if (!slot->line)
         return;
     bool audio = kg_slot_kind(number) == KG_SOURCE_MICROPHONE;
-    uint32_t clock_rate = audio ? 48000 : 90000;
+    uint32_t clock_rate = audio ? KG_RTP_AUDIO_HZ : KG_RTP_VIDEO_HZ;
     /* below 2^15, so that a receiver cannot mistake the roll-over count at the start (RFC 3711 §3.3.1) */
     uint16_t first_sequence = (uint16_t)(kg_random_u32() & 0x7fff);
     kg_slot_rewrite_init(&slot->rewrite, line->ssrc, clock_rate, audio, first_sequence, kg_random_u32());

@@ -7,7 +7,7 @@
 
 static uint32_t clock_rate(const struct kg_source *source)
 {
-    return kg_source_is_video(source) ? 90000 : 48000;
+    return kg_source_is_video(source) ? KG_RTP_VIDEO_HZ : KG_RTP_AUDIO_HZ;
 }
 
 bool kg_source_init(struct kg_source *source, struct kg_party *party, enum kg_source_kind kind, uint32_t id,

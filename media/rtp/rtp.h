@@ -14,6 +14,8 @@ enum {
         1184, /* header and payload: with the SRTP tag (≤ 16, RFC 7714) a UDP payload of 1,200 */
     KG_RTP_MAX_CSRC = 15,
     KG_RTP_MAX_EXTENSIONS = 14,
+    KG_RTP_AUDIO_HZ = 48000, /* of timestamps: Opus, RFC 7587 §4.1 */
+    KG_RTP_VIDEO_HZ = 90000, /* VP8, RFC 7741 §4.1 */
 };
 
 struct kg_rtp_extension {
