@@ -110,6 +110,27 @@ static void a_source_that_goes_is_gone_at_once(void **state)
     meeting_end(&m);
 }
 
+static void a_report_without_a_clock_moves_none(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 2);
+    struct fake_party *a = &m.parties[0];
+    say(&m, a, 20);
+    struct kg_rtcp report = {.kind = KG_RTCP_SR,
+                             .sender_ssrc = source_ssrc(0, KG_SOURCE_MICROPHONE),
+                             .report = {.ntp = kg_ntp_from_wall_us(INT64_C(1790000000000000))}};
+    report_to_relay(&m, a, &report);
+    assert_true(a->party.wall_offset.started);
+    int64_t offset_us = a->party.wall_offset.offset_us;
+    report.report.ntp = 0;
+    for (int i = 0; i < 4; i++)
+        report_to_relay(&m, a, &report);
+    assert_int_equal(a->party.wall_offset.offset_us, offset_us);
+    assert_int_equal(a->party.wall_offset.resets, 0);
+    meeting_end(&m);
+}
+
 static void muted_packets_never_leave(void **state)
 {
     (void)state;
@@ -288,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_packet_is_the_receivers),
         cmocka_unit_test(a_switch_leaves_one_stream),
         cmocka_unit_test(a_source_that_goes_is_gone_at_once),
+        cmocka_unit_test(a_report_without_a_clock_moves_none),
         cmocka_unit_test(muted_packets_never_leave),
         cmocka_unit_test(keyframe_requests_are_throttled),
         cmocka_unit_test(reports_put_sound_and_picture_on_one_clock),
