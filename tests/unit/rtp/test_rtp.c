@@ -137,10 +137,31 @@ static void sequence_arithmetic_wraps(void **state)
     assert_true(kg_unwrap32(&t, 0xffffff00u) == INT64_C(0xffffff00));
 }
 
+/* RFC 6464 §3: Figures 1 (one-byte form) and 2 (two-byte form), for extension 1. */
+static void audio_level_is_laid_out_as_rfc_6464_draws_it(void **state)
+{
+    (void)state;
+    static const uint8_t one_byte[] = {0x90, 111,  0, 1, 0,   0, 0, 0, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, /* */
+                                       0x10, 0xaa, 0, 0, 0xff};
+    static const uint8_t two_byte[] = {0x90, 111, 0,    1, 0,   0, 0, 0, 0, 0, 0, 7, 0x10, 0x00, 0, 1, /* */
+                                       1,    1,   0x7f, 0, 0xff};
+    struct kg_rtp_packet p;
+    struct kg_audio_level level;
+    assert_true(kg_rtp_parse(one_byte, sizeof one_byte, &p));
+    assert_true(kg_audio_level_read(kg_rtp_find(&p.header, 1), &level));
+    assert_true(level.voice);
+    assert_int_equal(level.level, 42); /* -42 dBov */
+    assert_true(kg_rtp_parse(two_byte, sizeof two_byte, &p));
+    assert_true(kg_audio_level_read(kg_rtp_find(&p.header, 1), &level));
+    assert_false(level.voice);
+    assert_int_equal(level.level, 127); /* digital silence */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_round_trips),
+        cmocka_unit_test(audio_level_is_laid_out_as_rfc_6464_draws_it),
         cmocka_unit_test(large_ids_and_empty_values_take_the_two_byte_form),
         cmocka_unit_test(malformed_packets_are_refused),
         cmocka_unit_test(rtx_wraps_and_unwraps),
