@@ -110,11 +110,12 @@ class TunnelLine:
         return self
 
     async def close(self):
+        # The connection first: asyncio.wait_for, inside receive, may swallow a cancellation (Python 3.11).
+        await self.tunnel.__aexit__()
+        self.transport.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.transport.close()
-        await self.tunnel.__aexit__()
 
     def instead_of(self, answer):
         return re.sub(r"(?m)^(a=candidate:\S+ 1 udp \d+ \S+) \d+ ", rf"\g<1> {self.port} ", answer, flags=re.I)
