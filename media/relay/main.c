@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "net/identity.h"
-#include "net/srtp.h"
 #include "relay/acceptor.h"
 #include "relay/admin.h"
 #include "relay/ca.h"
@@ -237,7 +236,6 @@ static bool open_relay(struct relay *r)
     /* The store last of what can be refused: nothing is touched by a relay that cannot run. */
     if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
         return false;
-    kg_srtp_prepare();
     r->identity = kg_identity_create();
     return r->identity && open_ports(r) && open_store(r) && open_services(r);
 }
