@@ -52,9 +52,9 @@ static bool copy_sites(const struct kg_meeting *from, struct kg_meeting *out)
     out->sites = calloc(from->site_count + 1u, sizeof(*out->sites));
     for (uint16_t i = 0; out->sites && i < from->site_count; i++) {
         struct kg_meeting_site *site = &out->sites[out->site_count++];
-        *site = (struct kg_meeting_site){copy_text(from->sites[i].organization),
-                                         copy_text(from->sites[i].department),
-                                         copy_text(from->sites[i].name)};
+        *site =
+            (struct kg_meeting_site){copy_text(from->sites[i].organization),
+                                     copy_text(from->sites[i].department), copy_text(from->sites[i].name)};
         if (!site->organization || !site->department || !site->name)
             return false;
     }
