@@ -518,7 +518,6 @@ void kg_ice_controlling_tunnel_up(struct kg_ice_controlling *a, uint32_t tunnel_
 
 void kg_ice_controlling_tunnel_down(struct kg_ice_controlling *a, int64_t now_us)
 {
-
     if (a->lost)
         return;
     close_tunnel(a);

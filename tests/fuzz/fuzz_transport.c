@@ -3,7 +3,6 @@
  * the first check). The input is his programme. Nothing he does may crash, or make an end take media the
  * other did not send. */
 #include <arpa/inet.h>
-#include <openssl/hmac.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "net/demux.h"
 #include "net/transport.h"
+#include "unit/net/seal_stun.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -163,27 +163,14 @@ static void send_media(int from, const uint8_t *data, size_t size, bool rtcp)
 /* A request with the enemy's attributes, then the right username, integrity and fingerprint. */
 static void signed_request(const struct kg_path *path, const uint8_t *attributes, size_t size)
 {
-    uint8_t bytes[512], mac[EVP_MAX_MD_SIZE];
-    unsigned mac_size;
+    uint8_t bytes[512];
     static const uint8_t head[] = {0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     static const uint8_t username[] = {0, 6, 0, 10, 'r', 'e', 'l', 'a', 'y', ':', 't', 'e', 'r', 'm', 0, 0};
     struct kg_writer w = kg_writer_of(bytes, sizeof bytes);
     kg_write_bytes(&w, head, sizeof head);
     kg_write_bytes(&w, username, sizeof username);
     kg_write_bytes(&w, attributes, KG_MIN(size, (size_t)200) & ~(size_t)3);
-    kg_put_u16(bytes + 2, (uint16_t)(w.pos - 20 + 24));
-    HMAC(EVP_sha1(), relay_password, sizeof relay_password - 1, bytes, w.pos, mac, &mac_size);
-    kg_write_u32(&w, 0x00080014);
-    kg_write_bytes(&w, mac, 20);
-    kg_put_u16(bytes + 2, (uint16_t)(w.pos - 20 + 8));
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < w.pos * 8; i++) {
-        if (i % 8 == 0)
-            crc ^= bytes[i / 8];
-        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    kg_write_u32(&w, 0x80280004);
-    kg_write_u32(&w, ~crc ^ 0x5354554e);
+    seal_stun(&w, relay_password, true);
     inject(RELAY, path, bytes, w.pos);
 }
 

@@ -1,10 +1,8 @@
 #include "unit/cmocka_all.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "base/bytes.h"
 #include "net/ice.h"
+#include "unit/net/seal_stun.h"
 #include "world.h"
 
 enum { MS = 1000, SECOND = 1000000, MAX_SENT = 1024 };
@@ -184,25 +182,10 @@ static size_t with_unknown_attribute(uint8_t *bytes, bool authentic)
 {
     struct kg_stun m = request(true);
     static const uint8_t unknown[] = {0x77, 0x77, 0, 4, 1, 2, 3, 4};
-    uint8_t mac[20];
-    unsigned mac_size;
     struct kg_writer w = kg_writer_of(bytes, KG_STUN_MAX_BYTES);
     w.pos = kg_stun_write(&m, NULL, bytes, KG_STUN_MAX_BYTES) - 8; /* without FINGERPRINT */
     kg_write_bytes(&w, unknown, sizeof unknown);
-    kg_put_u16(bytes + 2, (uint16_t)(w.pos - 20 + 24));
-    HMAC(EVP_sha1(), "relaypasswordrelaypassword", 26, bytes, w.pos, mac, &mac_size);
-    mac[0] ^= !authentic;
-    kg_write_u32(&w, 0x00080014);
-    kg_write_bytes(&w, mac, sizeof mac);
-    kg_put_u16(bytes + 2, (uint16_t)(w.pos - 20 + 8));
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < w.pos * 8; i++) {
-        if (i % 8 == 0)
-            crc ^= bytes[i / 8];
-        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    kg_write_u32(&w, 0x80280004);
-    kg_write_u32(&w, ~crc ^ 0x5354554e);
+    seal_stun(&w, "relaypasswordrelaypassword", authentic);
     return w.pos;
 }
 
