@@ -473,8 +473,8 @@ static void toggle(struct kg_room_machine *m, bool *off)
     *off = !*off;
     m->state.meeting.microphone_muted = m->muted.microphone;
     m->state.meeting.camera_muted = m->muted.camera;
+    act(m, KG_ROOM_MUTE); /* first: a slow card must not keep the microphone open while it is written to */
     act(m, KG_ROOM_SAVE_PRIVACY);
-    act(m, KG_ROOM_MUTE);
 }
 
 void kg_room_machine_intent(struct kg_room_machine *m, const struct kg_intent *intent)
