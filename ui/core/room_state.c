@@ -48,6 +48,15 @@ void kg_room_text_set(char *text, size_t size, const char *utf8)
     memset(text + used, 0, size - used);
 }
 
+uint32_t kg_room_sites_named(const struct kg_room_meeting *meeting)
+{
+    uint32_t named = 0;
+    while (named < KG_ROOM_MAX_SITES && named < meeting->site_count &&
+           (meeting->sites[named].organization[0] || meeting->sites[named].name[0]))
+        named++;
+    return named;
+}
+
 const struct kg_room_participant *kg_room_participant_of(const struct kg_room_in_meeting *meeting,
                                                          uint32_t source)
 {

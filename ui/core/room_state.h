@@ -52,7 +52,7 @@ struct kg_room_meeting {
     int64_t start_us;                             /* wall */
     int64_t end_us;                               /* wall */
     struct kg_room_name sites[KG_ROOM_MAX_SITES]; /* the others, not this room */
-    uint32_t site_count; /* all others; those past KG_ROOM_MAX_SITES are only counted */
+    uint32_t site_count; /* all others; those past the last with a name above are only counted */
     enum kg_meeting_state state;
     bool joinable; /* 「会議に参加」 is offered */
 };
@@ -148,6 +148,8 @@ void kg_room_state_init(struct kg_room_state *state);
 /* Copies at most size-1 bytes, cut at a character; malformed UTF-8 becomes U+FFFD, control characters spaces.
  */
 void kg_room_text_set(char *text, size_t size, const char *utf8);
+/* How many of the others stand in meeting->sites. */
+uint32_t kg_room_sites_named(const struct kg_room_meeting *meeting);
 /* Who sends this source, or NULL. 0 is nobody. */
 const struct kg_room_participant *kg_room_participant_of(const struct kg_room_in_meeting *meeting,
                                                          uint32_t source);

@@ -114,20 +114,34 @@ void kg_words_place(char *text, size_t size, const struct kg_room_name *name)
     put(text, size, "%s %s", office, name->name);
 }
 
-void kg_words_sites(char *text, size_t size, const struct kg_room_meeting *meeting)
+void kg_words_site(char *text, size_t size, const struct kg_room_name *name)
+{
+    put(text, size, name->organization[0] && name->name[0] ? "%s %s" : "%s%s", name->organization,
+        name->name);
+}
+
+void kg_words_more(char *text, size_t size, uint32_t rooms)
+{
+    put(text, size, kg_tr("ほか%u会議室"), rooms);
+}
+
+void kg_words_sites(char *text, size_t size, const struct kg_room_meeting *meeting, uint32_t most)
 {
     char whole[WORDS_SIZE] = "";
     size_t used = 0;
-    uint32_t named = KG_MIN(meeting->site_count, (uint32_t)KG_ROOM_MAX_SITES);
+    uint32_t named = KG_MIN(kg_room_sites_named(meeting), most);
     for (uint32_t i = 0; i < named; i++) {
         char place[2 * KG_ROOM_NAME_SIZE];
-        put(place, sizeof(place), "%s %s", meeting->sites[i].organization, meeting->sites[i].name);
+        kg_words_site(place, sizeof(place), &meeting->sites[i]);
         int n = snprintf(whole + used, sizeof(whole) - used, "%s%s", i ? kg_tr("、") : "", place);
         if (n < 0 || (size_t)n >= sizeof(whole) - used)
             break;
         used += (size_t)n;
     }
-    if (meeting->site_count > named && used < sizeof(whole) - 1)
-        snprintf(whole + used, sizeof(whole) - used, kg_tr(" ほか%u会議室"), meeting->site_count - named);
+    if (meeting->site_count > named && used < sizeof(whole) - 1) {
+        char more[64];
+        kg_words_more(more, sizeof(more), meeting->site_count - named);
+        snprintf(whole + used, sizeof(whole) - used, used ? " %s" : "%s", more);
+    }
     kg_room_text_set(text, size, whole);
 }

@@ -16,5 +16,7 @@ void kg_words_duration(char *text, size_t size, int64_t duration_us); /* 1時間
 void kg_words_remaining(char *text, size_t size, int64_t now_us, int64_t end_us); /* 残り 32分 */
 void kg_words_office(char *text, size_t size, const struct kg_room_name *name);   /* 架空市 企画課 */
 void kg_words_place(char *text, size_t size, const struct kg_room_name *name); /* 架空市 企画課 第1会議室 */
-/* The other sites of a meeting, and how many more there are. */
-void kg_words_sites(char *text, size_t size, const struct kg_room_meeting *meeting);
+void kg_words_site(char *text, size_t size, const struct kg_room_name *name); /* 架空市 第1会議室 */
+void kg_words_more(char *text, size_t size, uint32_t rooms);                  /* ほか3会議室 */
+/* At most `most` of the other sites of a meeting, and how many more there are. */
+void kg_words_sites(char *text, size_t size, const struct kg_room_meeting *meeting, uint32_t most);

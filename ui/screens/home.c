@@ -12,6 +12,7 @@
 #include "widgets/button.h"
 #include "widgets/card.h"
 #include "widgets/notice.h"
+#include "widgets/sites.h"
 
 enum {
     ROWS = 5, /* meetings on one page */
@@ -182,18 +183,8 @@ static void draw_offered(struct kg_canvas *c, struct kg_rect card, const struct 
     int title_height = kg_canvas_text_height(c, title, inner.w, m->title);
     kg_canvas_text(c, kg_rect_cut_top(&inner, title_height), title, m->title);
     kg_rect_cut_top(&inner, KG_SPACE_S);
-    kg_words_sites(text, sizeof(text), m);
-    if (text[0]) {
-        struct kg_rect sites = inner;
-        kg_canvas_icon(c, kg_rect(sites.x, sites.y + 3, 26, 26), KG_ICON_BUILDING, 26, KG_COLOR_TEXT_MUTED);
-        kg_rect_cut_left(&sites, 38);
-        int lines = (inner.h - KG_SPACE_M) / 33;
-        struct kg_text_style style = {
-            .size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .lines = lines >= 2 ? 2 : 1, .data = true};
-        if (style.lines == 1)
-            sites.h = 33;
-        kg_canvas_text(c, sites, style, text);
-    }
+    inner.h -= KG_SPACE_M;
+    kg_sites(c, inner, m);
     if (m->joinable) {
         kg_button(c, button,
                   &(struct kg_button){.id = "home.join",
@@ -266,10 +257,9 @@ static void draw_row(struct kg_canvas *c, struct kg_rect row, const struct kg_ro
                    m->title);
     if (!m->joinable || offered)
         kg_rect_cut_right(&inner, row_tag(c, inner, m));
-    kg_words_sites(text, sizeof(text), m);
-    kg_canvas_text(c, inner,
-                   (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .data = true},
-                   text);
+    kg_sites_line(c, inner,
+                  (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .data = true},
+                  m);
 }
 
 static void draw_pager(struct kg_canvas *c, struct kg_rect row, int page, int pages)

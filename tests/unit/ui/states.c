@@ -98,6 +98,54 @@ static void home_crowded(struct kg_room_state *s)
     s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
 }
 
+/* One meeting of a day, with so many other rooms. */
+static struct kg_room_meeting *home_with(struct kg_room_state *s, uint32_t sites)
+{
+    static const char *const names[][3] = {
+        {"見本町", "企画財政課", "大会議室"},   {"例示村", "総務課", "役場2階会議室"},
+        {"架空県", "危機管理課", "災害対策室"}, {"架空市東支所", "地域振興課", "会議室"},
+        {"架空広域消防本部", "警防課", "講堂"}, {"見本市", "情報政策課", "第3会議室"}};
+    base(s);
+    struct kg_room_meeting *m = add(s, -4, 60, "連絡会議", "", "");
+    m->site_count = sites;
+    for (uint32_t i = 0; i < sites && i < KG_ROOM_MAX_SITES; i++)
+        set_name(&m->sites[i], names[i][0], names[i][1], names[i][2]);
+    return m;
+}
+
+static void home_alone(struct kg_room_state *s)
+{
+    home_with(s, 0);
+}
+
+static void home_one(struct kg_room_state *s)
+{
+    home_with(s, 1);
+}
+
+static void home_three(struct kg_room_state *s)
+{
+    home_with(s, 3);
+}
+
+static void home_twelve(struct kg_room_state *s)
+{
+    home_with(s, 12);
+}
+
+static void home_one_long(struct kg_room_state *s)
+{
+    struct kg_room_meeting *m = home_with(s, 1);
+    set_name(&m->sites[0], LONG_NAME, "情報政策推進室デジタル化推進担当",
+             "本庁舎別館三階東側第二特別会議室(大)");
+}
+
+static void home_counted(struct kg_room_state *s)
+{
+    struct kg_room_meeting *m = home_with(s, 12);
+    memset(m->sites, 0, sizeof(m->sites));
+}
+
 static void home_rare(struct kg_room_state *s)
 {
     base(s);
@@ -195,6 +243,12 @@ static void meeting_reconnecting(struct kg_room_state *s)
     s->relay = KG_RELAY_AWAY;
 }
 
+static void meeting_shut_out(struct kg_room_state *s)
+{
+    meeting_reconnecting(s);
+    s->error.problem = KG_PROBLEM_CERTIFICATE_EXPIRED;
+}
+
 static void meeting_many(struct kg_room_state *s)
 {
     meeting(s);
@@ -278,6 +332,12 @@ const struct state_case state_cases[] = {
     {"home-away", home_away, false, false, 0},
     {"home-crowded", home_crowded, false, false, 0},
     {"home-rare", home_rare, false, false, 0},
+    {"home-alone", home_alone, false, false, 0},
+    {"home-one", home_one, false, false, 0},
+    {"home-one-long", home_one_long, false, false, 0},
+    {"home-three", home_three, false, false, 0},
+    {"home-twelve", home_twelve, false, false, 0},
+    {"home-counted", home_counted, false, false, 0},
     {"joining", joining, false, false, 0},
     {"joining-again", rejoining, false, false, 0},
     {"meeting", meeting, true, true, 0},
@@ -288,6 +348,7 @@ const struct state_case state_cases[] = {
     {"meeting-alone", meeting_alone, false, true, 0},
     {"meeting-waiting", meeting, false, true, 0},
     {"meeting-reconnecting", meeting_reconnecting, true, true, 0},
+    {"meeting-shut-out", meeting_shut_out, true, true, 0},
     {"meeting-many", meeting_many, true, true, 5},
     {"ended", ended, false, false, 0},
     {"ended-removed", ended_removed, false, false, 0},

@@ -62,6 +62,27 @@ static void offered_meeting(void **state)
     assert_ptr_equal(kg_room_meeting_offered(&s), &s.meetings[2]); /* runs, begun last */
 }
 
+static void other_rooms(void **state)
+{
+    (void)state;
+    static struct kg_room_meeting m;
+    char text[256];
+    kg_words_sites(text, sizeof(text), &m, KG_ROOM_MAX_SITES);
+    assert_string_equal(text, "");
+    kg_room_text_set(m.sites[0].organization, sizeof(m.sites[0].organization), "見本町");
+    kg_room_text_set(m.sites[0].name, sizeof(m.sites[0].name), "大会議室");
+    assert_int_equal(kg_room_sites_named(&m), 0); /* counted first, named second */
+    m.site_count = 2;
+    assert_int_equal(kg_room_sites_named(&m), 1);
+    kg_room_text_set(m.sites[1].name, sizeof(m.sites[1].name), "会議室");
+    kg_words_sites(text, sizeof(text), &m, KG_ROOM_MAX_SITES);
+    assert_string_equal(text, "見本町 大会議室、会議室");
+    kg_words_sites(text, sizeof(text), &m, 1);
+    assert_string_equal(text, "見本町 大会議室 ほか1会議室");
+    kg_words_sites(text, sizeof(text), &m, 0);
+    assert_string_equal(text, "ほか2会議室");
+}
+
 static void dates_and_durations(void **state)
 {
     (void)state;
@@ -121,6 +142,7 @@ int main(void)
         cmocka_unit_test(text_is_cut_at_a_character),
         cmocka_unit_test(source_names_its_sender),
         cmocka_unit_test(offered_meeting),
+        cmocka_unit_test(other_rooms),
         cmocka_unit_test(dates_and_durations),
         cmocka_unit_test(every_problem_has_words_and_its_own_code),
     };
