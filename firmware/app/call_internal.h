@@ -79,7 +79,8 @@ struct kg_call {
     size_t udp_count;
     struct kg_ws_client *tunnel;
     uint32_t tunnel_id;
-    bool tunnel_dead; /* to be destroyed outside its own callback */
+    bool tunnel_dead;   /* to be destroyed outside its own callback */
+    bool tunnel_missed; /* said in the log */
 
     /* sending */
     struct kg_packet_pool *pool;

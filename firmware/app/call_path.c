@@ -111,6 +111,7 @@ static void on_tunnel_opened(void *user)
     struct kg_call *call = user;
     int64_t now_us = kg_clock_now_us();
     kg_log(KG_LOG_INFO, "app", NULL, "the media tunnel stands");
+    call->tunnel_missed = false;
     kg_transport_tunnel_up(call->transport, call->tunnel_id, now_us);
     kg_call_schedule(call, now_us);
 }
@@ -132,9 +133,10 @@ static void on_tunnel_closed(void *user, const struct kg_ws_close *close)
 {
     struct kg_call *call = user;
     int64_t now_us = kg_clock_now_us();
-    kg_log(KG_LOG_WARN, "app", "app.tunnel-closed", "the media tunnel is gone: %s: %s",
-           kg_ws_failure_name(close->failure), close->detail);
-    call->tunnel_dead = true;
+    /* Once for an outage: it is tried every few seconds. */
+    kg_log(call->tunnel_missed ? KG_LOG_DEBUG : KG_LOG_WARN, "app", "app.tunnel-closed",
+           "the media tunnel is gone: %s: %s", kg_ws_failure_name(close->failure), close->detail);
+    call->tunnel_dead = call->tunnel_missed = true;
     kg_transport_tunnel_down(call->transport, now_us);
     kg_call_schedule(call, now_us);
 }

@@ -185,7 +185,8 @@ static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area, const st
 {
     const struct kg_problem_text *problem = kg_problem_text(s->error.problem);
     char title[256];
-    if (s->error.problem && problem->needs_it)
+    bool person = s->error.problem && problem->needs_it;
+    if (person)
         snprintf(title, sizeof(title), kg_tr("%s（%s）"), kg_tr(problem->headline), problem->code);
     else
         snprintf(title, sizeof(title), "%s",
@@ -201,7 +202,8 @@ static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area, const st
     style = (struct kg_text_style){
         .size = KG_TEXT_BODY, .color = KG_COLOR_ON_STAGE_MUTED, .align = KG_ALIGN_CENTER};
     kg_canvas_text(c, kg_rect_cut_top(&box, 40), style,
-                   kg_tr("そのままお待ちください。マイクとカメラの状態は変わりません。"));
+                   kg_tr(person ? "情報システム担当に連絡してください。直れば自動で会議に戻ります。"
+                                : "そのままお待ちください。マイクとカメラの状態は変わりません。"));
 }
 
 /* --- the bar --- */

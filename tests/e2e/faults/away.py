@@ -113,6 +113,24 @@ def untrusted():
         assert "expire" in world.relay.log(), "the relay does not say that its own certificate has expired"
 
 
+def expired_in_meeting():
+    """The room's certificate runs out in a meeting and the relay restarts: the meeting's page says why it does not come
+    back, and comes back with the new certificate."""
+    with World() as world:
+        a, b = world.meet()
+        own, since = a.folder / "room.crt", a.mark()
+        good = own.read_bytes()
+        sign_again(own, world.relay.state, -30, -1)
+        world.relay.stop()
+        world.relay.start()
+        a.expect(r"rejected-expired: .*\[app\.relay-away\]", since)
+        time.sleep(0.3)
+        a.shot("expired-in-meeting")
+        a.wait_for("meeting.leave")
+        own.write_bytes(good)
+        until(lambda: world.relay.media_flows("room-a", "room-b"), "room A is back", 20)
+
+
 def revoked():
     with World() as world:
         a, b = world.meet()
@@ -151,4 +169,4 @@ def twin():
 
 
 if __name__ == "__main__":
-    main(unreachable, untrusted, revoked, twin)
+    main(unreachable, untrusted, expired_in_meeting, revoked, twin)
