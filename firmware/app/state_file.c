@@ -106,7 +106,8 @@ void kg_state_file_spoil(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (truncate(path, 0) != 0)
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || close(fd) != 0)
         kg_log(KG_LOG_ERROR, "app", NULL, "%s: %m", path);
     sync_folder(folder);
 }

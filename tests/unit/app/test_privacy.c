@@ -68,6 +68,18 @@ static void test_failed_save_spoils(void **state)
     expect(true, true);
 }
 
+/* The same for the first that was ever saved: no file would read as a first start, with both on. */
+static void test_failed_first_save_spoils(void **state)
+{
+    (void)state;
+    const struct kg_privacy off = {.microphone_off = true};
+    char blocked[128];
+    snprintf(blocked, sizeof blocked, "%s/.privacy.new", folder);
+    assert_int_equal(mkdir(blocked, 0700), 0);
+    assert_false(kg_privacy_save(folder, &off));
+    expect(true, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +88,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage_means_off, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_unreadable_means_off, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_failed_save_spoils, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_failed_first_save_spoils, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
