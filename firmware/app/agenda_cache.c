@@ -82,6 +82,20 @@ int64_t kg_agenda_next_day_us(int64_t wall_us)
     return midnight_us(wall_us, 1);
 }
 
+_Static_assert(sizeof((struct kg_agenda_site *)NULL)->name > KG_AGENDA_MAX_SITE_BYTES, "a name is not cut");
+
+static void copy_sites(const struct kg_meeting *meeting, struct kg_agenda_entry *entry)
+{
+    for (uint16_t i = 0; i < meeting->site_count && i < KG_AGENDA_DAY_SITES; i++) {
+        const struct kg_meeting_site *from = &meeting->sites[i];
+        struct kg_agenda_site *to = &entry->sites[i];
+        snprintf(to->organization, sizeof to->organization, "%s", from->organization);
+        snprintf(to->department, sizeof to->department, "%s", from->department);
+        snprintf(to->name, sizeof to->name, "%s", from->name);
+    }
+    entry->site_count = meeting->site_total;
+}
+
 static void copy_entry(const struct kg_meeting *meeting, struct kg_agenda_entry *entry)
 {
     snprintf(entry->uid, sizeof entry->uid, "%s", meeting->uid);
@@ -89,6 +103,7 @@ static void copy_entry(const struct kg_meeting *meeting, struct kg_agenda_entry 
     entry->start_us = meeting->start_us;
     entry->end_us = meeting->end_us;
     entry->cancelled = meeting->status == KG_MEETING_CANCELLED;
+    copy_sites(meeting, entry);
 }
 
 void kg_agenda_cache_day(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *day)

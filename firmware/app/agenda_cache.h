@@ -9,13 +9,20 @@
 
 #include "base/attr.h"
 
-enum { KG_AGENDA_CACHE_MAX_BYTES = 4 * 1024 * 1024, KG_AGENDA_DAY_MEETINGS = 32 };
+enum { KG_AGENDA_CACHE_MAX_BYTES = 4 * 1024 * 1024, KG_AGENDA_DAY_MEETINGS = 32, KG_AGENDA_DAY_SITES = 6 };
+
+/* Another room of a meeting. */
+struct kg_agenda_site {
+    char organization[128], department[128], name[128];
+};
 
 struct kg_agenda_entry {
     char uid[256];
     char title[256];
     int64_t start_us, end_us; /* wall */
     bool cancelled;
+    struct kg_agenda_site sites[KG_AGENDA_DAY_SITES]; /* the first ones whose names are told */
+    uint32_t site_count;                              /* other rooms in all */
 };
 
 struct kg_agenda_day {

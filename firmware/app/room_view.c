@@ -65,6 +65,24 @@ bool kg_room_view_expects_picture(const struct kg_room_in_meeting *meeting)
     return false;
 }
 
+void kg_room_view_meeting(struct kg_room_meeting *meeting, const struct kg_agenda_entry *entry)
+{
+    memset(meeting, 0, sizeof *meeting);
+    memcpy(meeting->uid, entry->uid, sizeof meeting->uid);
+    kg_room_text_set(meeting->title, sizeof meeting->title, entry->title);
+    meeting->start_us = entry->start_us;
+    meeting->end_us = entry->end_us;
+    meeting->state = entry->cancelled ? KG_MEETING_CANCELLED : KG_MEETING_UPCOMING;
+    meeting->site_count = entry->site_count;
+    for (uint32_t i = 0; i < KG_MIN((uint32_t)KG_AGENDA_DAY_SITES, (uint32_t)KG_ROOM_MAX_SITES); i++) {
+        const struct kg_agenda_site *from = &entry->sites[i];
+        struct kg_room_name *to = &meeting->sites[i];
+        kg_room_text_set(to->organization, sizeof to->organization, from->organization);
+        kg_room_text_set(to->department, sizeof to->department, from->department);
+        kg_room_text_set(to->name, sizeof to->name, from->name);
+    }
+}
+
 void kg_room_view_agenda(struct kg_room_state *state, const struct kg_room_meeting *meetings, uint32_t count)
 {
     memset(state->meetings, 0, sizeof state->meetings);

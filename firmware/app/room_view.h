@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/agenda_cache.h"
 #include "core/room_state.h"
 #include "signal/message.h"
 
@@ -17,6 +18,8 @@ void kg_room_view_participants(struct kg_room_in_meeting *meeting, const struct 
                                uint32_t count, uint32_t own_party);
 /* Somebody else is there with a camera switched on. */
 bool kg_room_view_expects_picture(const struct kg_room_in_meeting *meeting);
+/* One meeting of the agenda; kg_room_view_time says the rest. */
+void kg_room_view_meeting(struct kg_room_meeting *meeting, const struct kg_agenda_entry *entry);
 void kg_room_view_agenda(struct kg_room_state *state, const struct kg_room_meeting *meetings, uint32_t count);
 /* What of the state follows from state->wall_us alone. */
 void kg_room_view_time(struct kg_room_state *state);

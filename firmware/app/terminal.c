@@ -11,8 +11,10 @@
 #include "app/picture_slots.h"
 #include "app/room_machine.h"
 #include "app/room_memory.h"
+#include "app/room_view.h"
 #include "app/signals.h"
 #include "app/tap.h"
+#include "app/time_zone.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -94,15 +96,9 @@ static void show_agenda(struct terminal *t)
     static struct kg_room_meeting meetings[KG_ROOM_MAX_MEETINGS];
     int64_t wall_us = kg_clock_wall_us();
     kg_agenda_cache_day(t->agenda, wall_us, &day);
-    memset(meetings, 0, sizeof meetings);
     uint32_t count = (uint32_t)KG_MIN(day.count, (size_t)KG_ROOM_MAX_MEETINGS);
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(meetings[i].uid, day.entries[i].uid, sizeof meetings[i].uid);
-        kg_room_text_set(meetings[i].title, sizeof meetings[i].title, day.entries[i].title);
-        meetings[i].start_us = day.entries[i].start_us;
-        meetings[i].end_us = day.entries[i].end_us;
-        meetings[i].state = day.entries[i].cancelled ? KG_MEETING_CANCELLED : KG_MEETING_UPCOMING;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        kg_room_view_meeting(&meetings[i], &day.entries[i]);
     t->next_day_us = kg_agenda_next_day_us(wall_us);
     kg_room_machine_agenda(t->machine, meetings, count, kg_agenda_cache_time_us(t->agenda));
 }
@@ -278,6 +274,8 @@ static bool wait_for_settings(struct terminal *t, const struct kg_settings_error
             if (kg_terminal_settings_load(t->options->config, &loaded, &last)) {
                 kg_terminal_settings_finish(&t->settings);
                 t->settings = loaded;
+                /* The threads there are by now ask for no local time. */
+                kg_time_zone_apply(loaded.time_zone);
                 return true;
             }
             kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", last.message);
@@ -291,10 +289,13 @@ static bool load_settings(struct terminal *t, struct kg_settings_error *error)
 {
     if (kg_terminal_settings_load(t->options->config, &t->settings, error)) {
         kg_log_setup((enum kg_log_level)t->settings.log_level, (enum kg_log_format)t->settings.log_format);
+        kg_time_zone_apply(t->settings.time_zone);
         return true;
     }
     kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", error->message);
     kg_terminal_settings_defaults(&t->settings);
+    if (t->settings.time_zone)
+        kg_time_zone_apply(t->settings.time_zone);
     return false;
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/time_zone.h"
+
 #define FIELD(name) offsetof(struct kg_terminal_settings, name)
 
 static const char *const udp_choices[] = {"auto", "never", NULL};
@@ -35,6 +37,8 @@ static const struct kg_setting table[] = {
     {"audio", "volume-percent", KG_SETTING_INTEGER, FIELD(volume_percent), .min = 0, .max = 100,
      .fallback = "100"},
     {"screen", "language", KG_SETTING_CHOICE, FIELD(language), .choices = language_choices, .fallback = "ja"},
+    {"screen", "time-zone", KG_SETTING_TEXT, FIELD(time_zone), .min = 1, .max = 63, .fallback = "Asia/Tokyo",
+     .expected = kg_time_zone_expected},
     {"screen", "fullscreen", KG_SETTING_BOOLEAN, FIELD(fullscreen), .fallback = "false"},
     {"screen", "width", KG_SETTING_INTEGER, FIELD(screen_width), .min = 0, .max = 7680, .fallback = "0"},
     {"screen", "height", KG_SETTING_INTEGER, FIELD(screen_height), .min = 0, .max = 4320, .fallback = "0"},

@@ -28,6 +28,7 @@ struct kg_terminal_settings {
     char *microphone, *speaker;
     int64_t volume_percent;
     int language; /* enum kg_language */
+    char *time_zone;
     bool fullscreen;
     int64_t screen_width, screen_height; /* 0: the display's own */
     int log_level;                       /* enum kg_log_level */

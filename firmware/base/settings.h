@@ -28,6 +28,7 @@ struct kg_setting { /* NOLINT(clang-analyzer-optin.performance.Padding): in the 
     const char *const *choices; /* CHOICE: NULL-ended, in the order of the caller's enum */
     const char *fallback; /* the default as a file would write it; NULL: unset (TEXT, PATH and LIST only) */
     bool required;        /* the file must set it */
+    const char *(*expected)(const char *value); /* TEXT: NULL when the value is right, else what would be */
 };
 
 enum kg_settings_problem {
@@ -61,7 +62,8 @@ KG_MUST_CHECK bool kg_settings_load(const char *path, const struct kg_setting *t
 KG_MUST_CHECK bool kg_settings_parse(const char *text, size_t size, const char *path,
                                      const struct kg_setting *table, size_t count, void *into,
                                      struct kg_settings_error *error);
-/* The defaults alone (no file); relative paths stay relative. Required keys stay unset. */
+/* The defaults alone (no file); relative paths stay relative. Required keys, and defaults that `expected`
+ * refuses on this system, stay unset. */
 void kg_settings_defaults(const struct kg_setting *table, size_t count, void *into);
 /* Frees the strings and lists in `into` and sets them NULL. */
 void kg_settings_finish(const struct kg_setting *table, size_t count, void *into);

@@ -13,7 +13,10 @@
 static const char calendar[] =
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n"
     "BEGIN:VEVENT\r\nUID:one@test\r\nDTSTAMP:20261101T000000Z\r\n"
-    "DTSTART:20261121T010000Z\r\nDTEND:20261121T020000Z\r\nSUMMARY:定例会\r\nEND:VEVENT\r\n"
+    "DTSTART:20261121T010000Z\r\nDTEND:20261121T020000Z\r\nSUMMARY:定例会\r\n"
+    "ATTENDEE;CUTYPE=ROOM:mailto:here@kaigi.invalid\r\n"
+    "ATTENDEE;CUTYPE=ROOM;CN=大会議室;X-KAIGI-ORGANIZATION=見本町;X-KAIGI-DEPARTMENT=企画財政課:"
+    "urn:x-kaigi:other-room\r\nX-KAIGI-OTHER-ROOMS:12\r\nEND:VEVENT\r\n"
     "BEGIN:VEVENT\r\nUID:two@test\r\nDTSTAMP:20261101T000000Z\r\n"
     "DTSTART:20261122T010000Z\r\nDTEND:20261122T020000Z\r\nSUMMARY:あした\r\nEND:VEVENT\r\n"
     "END:VCALENDAR\r\n";
@@ -38,6 +41,11 @@ static void test_kept_over_restarts(void **state)
     assert_string_equal(day.entries[0].title, "定例会");
     assert_int_equal(day.entries[0].start_us, MORNING_US + HOUR_US);
     assert_int_equal(day.entries[0].end_us, MORNING_US + 2 * HOUR_US);
+    assert_int_equal(day.entries[0].site_count, 12);
+    assert_string_equal(day.entries[0].sites[0].organization, "見本町");
+    assert_string_equal(day.entries[0].sites[0].department, "企画財政課");
+    assert_string_equal(day.entries[0].sites[0].name, "大会議室");
+    assert_string_equal(day.entries[0].sites[1].name, "");
     kg_agenda_cache_day(cache, kg_agenda_next_day_us(MORNING_US), &day);
     assert_int_equal(day.count, 1);
     assert_string_equal(day.entries[0].uid, "two@test");

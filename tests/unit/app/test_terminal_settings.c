@@ -1,8 +1,14 @@
 #include "unit/cmocka_all.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "app/agenda_cache.h"
 #include "app/terminal_settings.h"
+#include "app/time_zone.h"
+#include "core/words.h"
 #include "unit/app/folder.h"
 
 #define GOOD                                                                                                 \
@@ -45,6 +51,7 @@ static void test_sample_states_defaults(void **state)
     assert_int_equal(sample.fps, defaults.fps);
     assert_int_equal(sample.volume_percent, defaults.volume_percent);
     assert_int_equal(sample.language, defaults.language);
+    assert_string_equal(sample.time_zone, defaults.time_zone);
     assert_int_equal(sample.fullscreen, defaults.fullscreen);
     assert_int_equal(sample.log_level, defaults.log_level);
     assert_string_equal(sample.camera, defaults.camera);
@@ -101,6 +108,54 @@ static void test_refused_values(void **state)
                    "folder");
 }
 
+static void test_time_zones(void **state)
+{
+    (void)state;
+    struct kg_terminal_settings settings;
+    struct kg_settings_error error;
+    static const char *const wrong[] = {
+        "Asia/Tokio", "Asia", "JST-9", "/etc/localtime", "../../../etc/localtime", "zone.tab", "東京"};
+    for (size_t i = 0; i < KG_ARRAY_LEN(wrong); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s[screen]\ntime-zone = %s\n", GOOD, wrong[i]);
+        expect_refused(text, "time-zone");
+        assert_false(load(text, &settings, &error));
+        assert_int_equal(error.line, 10);
+        assert_non_null(strstr(error.message, "terminal.conf:10"));
+        assert_non_null(strstr(error.message, wrong[i]));
+        assert_non_null(strstr(error.expected, "Asia/Tokyo"));
+    }
+    assert_true(load(GOOD "[screen]\ntime-zone = UTC\n", &settings, &error));
+    assert_string_equal(settings.time_zone, "UTC");
+    kg_terminal_settings_finish(&settings);
+}
+
+/* On a PC that keeps UTC the new year, and the era's new year, begin when they do in Japan. */
+static void test_japan_time_on_a_pc_in_utc(void **state)
+{
+    (void)state;
+    struct kg_terminal_settings settings;
+    struct kg_settings_error error;
+    const int64_t eve_us = INT64_C(1798729199) * 1000000; /* 2026-12-31 23:59:59 in Japan, 14:59:59 UTC */
+    char text[64];
+    setenv("TZ", "UTC", 1);
+    tzset();
+    assert_true(load(GOOD, &settings, &error));
+    kg_words_clock(text, sizeof text, eve_us);
+    assert_string_equal(text, "14:59");
+    kg_time_zone_apply(settings.time_zone);
+    kg_words_clock(text, sizeof text, eve_us);
+    assert_string_equal(text, "23:59");
+    kg_words_date(text, sizeof text, eve_us);
+    assert_string_equal(text, "令和8年12月31日(木)");
+    kg_words_clock(text, sizeof text, eve_us + 1000000);
+    assert_string_equal(text, "0:00");
+    kg_words_date(text, sizeof text, eve_us + 1000000);
+    assert_string_equal(text, "令和9年1月1日(金)");
+    assert_int_equal(kg_agenda_next_day_us(eve_us), eve_us + 1000000);
+    kg_terminal_settings_finish(&settings);
+}
+
 static void test_defaults_show_a_page(void **state)
 {
     (void)state;
@@ -118,6 +173,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_relative_paths, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_unknown_key_names_its_neighbour, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_refused_values, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_time_zones, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_japan_time_on_a_pc_in_utc, make_folder, remove_folder),
         cmocka_unit_test(test_defaults_show_a_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,19 +16,40 @@ struct example {
 
 static const char *const modes[] = {"auto", "never", NULL};
 
+static const char *no_stairs(const char *value)
+{
+    return strstr(value, "階段") ? "a room, not stairs" : NULL;
+}
+
 static const struct kg_setting table[] = {
-    {"room", "name", KG_SETTING_TEXT, offsetof(struct example, name), 1, 20, NULL, NULL, true},
-    {"room", "key-file", KG_SETTING_PATH, offsetof(struct example, key_file), 0, 0, NULL, "room.key", false},
-    {"media", "udp", KG_SETTING_BOOLEAN, offsetof(struct example, udp), 0, 0, NULL, "true", false},
-    {"media", "port", KG_SETTING_INTEGER, offsetof(struct example, port), 1, 65535, NULL, "443", false},
-    {"media", "mode", KG_SETTING_CHOICE, offsetof(struct example, mode), 0, 0, modes, "auto", false},
-    {"media", "items", KG_SETTING_LIST, offsetof(struct example, items), 1, 2, NULL, NULL, false},
+    {"room", "name", KG_SETTING_TEXT, offsetof(struct example, name), .min = 1, .max = 20, .required = true,
+     .expected = no_stairs},
+    {"room", "key-file", KG_SETTING_PATH, offsetof(struct example, key_file), .fallback = "room.key"},
+    {"media", "udp", KG_SETTING_BOOLEAN, offsetof(struct example, udp), .fallback = "true"},
+    {"media", "port", KG_SETTING_INTEGER, offsetof(struct example, port), .min = 1, .max = 65535,
+     .fallback = "443"},
+    {"media", "mode", KG_SETTING_CHOICE, offsetof(struct example, mode), .choices = modes,
+     .fallback = "auto"},
+    {"media", "items", KG_SETTING_LIST, offsetof(struct example, items), .min = 1, .max = 2},
 };
 enum { COUNT = sizeof table / sizeof table[0] };
 
 static bool parse(const char *text, struct example *e, struct kg_settings_error *error)
 {
     return kg_settings_parse(text, strlen(text), "/etc/kaigi/t.conf", table, COUNT, e, error);
+}
+
+static void test_values_a_function_refuses(void **state)
+{
+    (void)state;
+    struct example e = {0};
+    struct kg_settings_error error;
+    assert_false(parse("[room]\n\nname=階段\n", &e, &error));
+    assert_int_equal(error.problem, KG_SETTINGS_BAD_VALUE);
+    assert_int_equal(error.line, 3);
+    assert_string_equal(error.expected, "a room, not stairs");
+    assert_non_null(strstr(error.message, "/etc/kaigi/t.conf:3"));
+    assert_null(e.name);
 }
 
 static void test_values_and_defaults(void **state)
@@ -159,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_and_defaults),
+        cmocka_unit_test(test_values_a_function_refuses),
         cmocka_unit_test(test_problems),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_distance),
