@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 struct slot {
-    struct kg_frame *pending; /* not yet on the texture */
+    struct kg_frame *pending; /* not on the texture */
     SDL_Texture *texture;
     uint32_t texture_width, texture_height; /* the frame's, or an even fraction for a small place */
     uint32_t width, height, source;         /* the frame's */
@@ -17,6 +17,7 @@ struct slot {
 
 struct kg_pictures {
     SDL_Renderer *renderer;
+    bool software;
     struct slot slots[KG_UI_SLOTS];
     uint8_t *scratch; /* for shrinking */
     size_t scratch_size;
@@ -30,6 +31,8 @@ struct kg_pictures *kg_pictures_create(SDL_Renderer *renderer)
         return NULL;
     }
     p->renderer = renderer;
+    SDL_RendererInfo info;
+    p->software = SDL_GetRendererInfo(renderer, &info) == 0 && (info.flags & SDL_RENDERER_SOFTWARE);
     /* kg_frame is BT.601; SDL's automatic choice would take 720p for BT.709. */
     SDL_SetYUVConversionMode(SDL_YUV_CONVERSION_BT601);
     return p;
@@ -186,6 +189,43 @@ static SDL_Rect crop(const struct slot *s, SDL_Rect area)
     return (SDL_Rect){(int)(s->texture_width - w) / 2, (int)(s->texture_height - h) / 2, (int)w, (int)h};
 }
 
+/* As SDL understands IYUV: the planes one after the other, colour at half the pitch. */
+static bool is_one_piece(const struct kg_frame *f)
+{
+    int32_t half = (f->stride[0] + 1) / 2;
+    return f->stride[1] == half && f->stride[2] == half &&
+           f->plane[1] == f->plane[0] + (size_t)f->stride[0] * f->height &&
+           f->plane[2] == f->plane[1] + (size_t)half * (f->height / 2);
+}
+
+/* The software renderer's screen is memory: a picture drawn pixel for pixel is converted straight into it,
+ * half the work of going over a texture. false: it must go over one this time. */
+static bool draw_direct(struct kg_pictures *p, const struct slot *s, SDL_Rect to)
+{
+    const struct kg_frame *f = s->pending;
+    SDL_Rect visible;
+    if (!p->software || !f || to.w != (int)f->width || to.h != (int)f->height || !is_one_piece(f))
+        return false;
+    if (SDL_RenderFlush(p->renderer) != 0) /* what lies below comes first */
+        return false;
+    SDL_Surface *screen = SDL_GetWindowSurface(SDL_RenderGetWindow(p->renderer));
+    if (!screen || SDL_MUSTLOCK(screen))
+        return false;
+    visible = (SDL_Rect){0, 0, screen->w, screen->h};
+    if (SDL_RenderIsClipEnabled(p->renderer)) {
+        SDL_Rect clip;
+        SDL_RenderGetClipRect(p->renderer, &clip);
+        if (!SDL_IntersectRect(&visible, &clip, &visible) || !SDL_HasIntersection(&visible, &to))
+            return true; /* nothing of it is to be drawn */
+    }
+    if (!SDL_IntersectRect(&visible, &to, &visible) || !SDL_RectEquals(&visible, &to))
+        return false;
+    uint8_t *pixels = (uint8_t *)screen->pixels + (size_t)to.y * (size_t)screen->pitch +
+                      (size_t)to.x * screen->format->BytesPerPixel;
+    return SDL_ConvertPixels(to.w, to.h, SDL_PIXELFORMAT_IYUV, f->plane[0], f->stride[0],
+                             screen->format->format, pixels, screen->pitch) == 0;
+}
+
 bool kg_pictures_draw(struct kg_pictures *p, enum kg_ui_slot slot, SDL_Rect area, enum kg_picture_fit fit,
                       SDL_Rect *shown)
 {
@@ -193,6 +233,12 @@ bool kg_pictures_draw(struct kg_pictures *p, enum kg_ui_slot slot, SDL_Rect area
     s->drawn = (SDL_Rect){0};
     if (!s->filled || area.w <= 0 || area.h <= 0)
         return false;
+    if (fit == KG_FIT_CONTAIN && slot != KG_UI_SELF && draw_direct(p, s, contain(s, area))) {
+        s->drawn = contain(s, area);
+        if (shown)
+            *shown = s->drawn;
+        return true;
+    }
     if (s->pending && !upload(p, s, area))
         return false;
     SDL_Rect from = {0, 0, (int)s->texture_width, (int)s->texture_height}, to = area;

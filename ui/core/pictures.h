@@ -1,5 +1,5 @@
-/* The newest frame of each slot as a texture. Thread: main. Owns a reference to each frame until it is on the
- * texture, and the textures; borrows the renderer. */
+/* The newest frame of each slot, on a texture or straight on a screen in memory. Thread: main. Owns a
+ * reference to each frame until it is on the texture, and the textures; borrows the renderer. */
 #pragma once
 
 #include <SDL.h>
