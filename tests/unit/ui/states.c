@@ -249,12 +249,6 @@ static void meeting_shut_out(struct kg_room_state *s)
     s->error.problem = KG_PROBLEM_CERTIFICATE_EXPIRED;
 }
 
-static void meeting_shut_out(struct kg_room_state *s)
-{
-    meeting_reconnecting(s);
-    s->error.problem = KG_PROBLEM_CERTIFICATE_EXPIRED;
-}
-
 static void meeting_many(struct kg_room_state *s)
 {
     meeting(s);
@@ -354,7 +348,6 @@ const struct state_case state_cases[] = {
     {"meeting-alone", meeting_alone, false, true, 0},
     {"meeting-waiting", meeting, false, true, 0},
     {"meeting-reconnecting", meeting_reconnecting, true, true, 0},
-    {"meeting-shut-out", meeting_shut_out, true, true, 0},
     {"meeting-shut-out", meeting_shut_out, true, true, 0},
     {"meeting-many", meeting_many, true, true, 5},
     {"ended", ended, false, false, 0},
