@@ -412,6 +412,22 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 ("room.joined", "now", "a"), ("room.left", "now", "a"), ("meeting.ended", "now", "")])
             relay.start()
 
+    async def test_agenda_names_the_other_rooms(self):
+        with Relay() as relay:
+            relay.import_agenda(event("now", "abc"))
+            async with relay.client("a") as a:
+                self.assertIn("mailto:a@", a.agenda)
+                text = a.agenda.replace("\r\n ", "")
+                self.assertIn('CN="会議室b";X-KAIGI-ORGANIZATION="架空市";X-KAIGI-DEPARTMENT="総務課":urn:x-kaigi:', text)
+                self.assertEqual(text.count("urn:x-kaigi:other-room"), 1, "c is not enrolled: its name is unknown")
+                relay.rooms["c"] = Room(relay.folder, "c")
+                await asyncio.to_thread(relay.enrol, relay.rooms["c"])
+                await a.wait(lambda x: 'CN="会議室c"' in x.agenda.replace("\r\n ", ""))
+                await asyncio.to_thread(relay.ctl, "room", "revoke", "b")
+                await a.wait(lambda x: "会議室b" not in x.agenda.replace("\r\n ", ""))
+                for _, message in a.log:
+                    self.assertNotRegex(message.get("calendar", ""), "mailto:[bc]@")
+
     async def test_seats_expire(self):
         with Relay(settings="[meeting]\nseat-seconds=1\n") as relay:
             relay.import_agenda(event("now", "ab"))
