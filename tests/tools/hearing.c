@@ -129,19 +129,21 @@ static size_t sample_at(const struct sound *s, int64_t time_us)
     return at < s->count ? at : SIZE_MAX;
 }
 
-/* The delay at the chirp nearest in time: a playout buffer may change it on the way. */
-static double delay_near(int64_t at_us, uint32_t count)
+/* Between which delays the chirps before and after came: a playout buffer may change it on the way. */
+static void delays_around(int64_t at_us, uint32_t count, int64_t *least_us, int64_t *most_us)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        if (llabs(passages[i].sent_us - at_us) < llabs(passages[best].sent_us - at_us))
-            best = i;
-    }
-    return passages[best].delay_ms;
+    uint32_t next = 0;
+    while (next < count && passages[next].sent_us <= at_us)
+        next++;
+    double before = passages[next > 0 ? next - 1 : 0].delay_ms,
+           after = passages[next < count ? next : count - 1].delay_ms;
+    *least_us = (int64_t)(fmin(before, after) * 1000);
+    *most_us = (int64_t)(fmax(before, after) * 1000);
 }
 
-/* A block of voice that resembles nothing within ±8 ms of its due time was concealed, cut or never came. The
- * bounds are such that a block replaced by silence is found even where its neighbours reach into the search.
+/* A block of voice that resembles nothing within 8 ms of when it was due was concealed, cut or never came.
+ * The bounds are such that a block replaced by silence is found even where its neighbours reach into the
+ * search.
  */
 static void measure_concealed(const struct sound *sent, const struct sound *heard, struct kg_hearing *out)
 {
@@ -155,13 +157,14 @@ static void measure_concealed(const struct sound *sent, const struct sound *hear
             energy += (double)sent->pcm[at + i] * sent->pcm[at + i];
         if (energy / WINDOW < 1e-4) /* under −40 dBFS: no voice */
             continue;
-        int64_t due_us =
-            time_at(sent, at) + (int64_t)(delay_near(time_at(sent, at), out->chirps_heard) * 1000);
-        size_t due = sample_at(heard, due_us);
-        if (due_us < start_us || due == SIZE_MAX || due < SLACK || due + SLACK + WINDOW > heard->count)
+        int64_t sent_us = time_at(sent, at), least_us, most_us;
+        delays_around(sent_us, out->chirps_heard, &least_us, &most_us);
+        size_t first = sample_at(heard, sent_us + least_us), last = sample_at(heard, sent_us + most_us);
+        if (sent_us + least_us < start_us || first == SIZE_MAX || last == SIZE_MAX || first < SLACK ||
+            last + SLACK + WINDOW > heard->count)
             continue;
         double best = 0;
-        for (size_t lag = due - SLACK; lag <= due + SLACK && best < alike; lag++)
+        for (size_t lag = first - SLACK; lag <= last + SLACK && best < alike; lag++)
             best = fmax(best, likeness(sent->pcm + at, heard->pcm + lag, WINDOW));
         blocks++;
         bad += best < alike;
