@@ -183,6 +183,9 @@ async def known_room(port, identity):
             try:
                 for _ in range(1000):
                     await c.send_text("{")
+                    await asyncio.sleep(0)
+                    if c.closing:
+                        break
                 await c.wait(lambda c: c.closing)
             except ConnectionClosed:
                 pass
