@@ -107,7 +107,8 @@ static void draw_main(struct kg_canvas *c, struct kg_rect area, const struct kg_
     bool stale = who && (who->away || (camera && who->camera_muted));
     if (!kg_canvas_partial(c))
         kg_canvas_fill(c, area, KG_COLOR_STAGE);
-    if (stale || !kg_canvas_picture(c, area, KG_UI_MAIN, KG_FIT_CONTAIN, NULL))
+    bool empty = stale || !kg_canvas_picture(c, area, KG_UI_MAIN, KG_FIT_CONTAIN, NULL);
+    if (empty && !m->reconnecting) /* else the words of the veil stand there */
         draw_placeholder(c, area, m, who);
 }
 
