@@ -105,6 +105,7 @@ static void map_pictures(void)
 {
 #ifdef M_MMAP_THRESHOLD
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024); /* else it falls with the other, and the heap breathes */
     (void)mallopt(M_ARENA_MAX, 4);
 #endif
 }
