@@ -11,7 +11,8 @@ enum { WAITING = 32 };
 
 struct job {
     unsigned place;
-    struct kg_vp8_frame *frame; /* NULL: clear */
+    unsigned generation;
+    struct kg_vp8_frame *frame; /* NULL: only wakes */
     int64_t due_us;
 };
 
@@ -23,6 +24,9 @@ struct kg_decode_video {
     struct kg_thread thread;
     struct kg_queue *jobs;
     atomic_ullong count;
+    /* Of each place: how often it was cleared. Not said by a job alone, for which there may be no room. */
+    atomic_uint generation[KG_PICTURE_PLACES];
+    unsigned followed[KG_PICTURE_PLACES];               /* of the thread */
     struct kg_vpx_decoder *decoders[KG_PICTURE_PLACES]; /* of the thread; made at first need */
 };
 
@@ -49,19 +53,29 @@ static void decode_frame(struct kg_decode_video *decode, const struct job *job)
     }
 }
 
+/* Empties the places cleared since the last job. */
+static void follow(struct kg_decode_video *decode)
+{
+    for (unsigned place = 0; place < KG_PICTURE_PLACES; place++) {
+        unsigned generation = atomic_load(&decode->generation[place]);
+        if (decode->followed[place] == generation)
+            continue;
+        decode->followed[place] = generation;
+        kg_vpx_decoder_destroy(decode->decoders[place]);
+        decode->decoders[place] = NULL;
+        kg_picture_slots_put(decode->screen, place, NULL);
+    }
+}
+
 static void run(void *arg)
 {
     struct kg_decode_video *decode = arg;
     struct job job;
     while (kg_queue_pop_wait(decode->jobs, &job, INT64_MAX)) {
-        if (job.frame) {
+        follow(decode);
+        if (job.frame && job.generation == decode->followed[job.place])
             decode_frame(decode, &job);
-            kg_vp8_frame_destroy(job.frame);
-        } else {
-            kg_vpx_decoder_destroy(decode->decoders[job.place]);
-            decode->decoders[job.place] = NULL;
-            kg_picture_slots_put(decode->screen, job.place, NULL);
-        }
+        kg_vp8_frame_destroy(job.frame);
     }
     for (unsigned i = 0; i < KG_PICTURE_PLACES; i++)
         kg_vpx_decoder_destroy(decode->decoders[i]);
@@ -100,7 +114,10 @@ void kg_decode_video_destroy(struct kg_decode_video *decode)
 bool kg_decode_video_frame(struct kg_decode_video *decode, unsigned place, struct kg_vp8_frame *frame,
                            int64_t due_us)
 {
-    struct job job = {.place = place, .frame = frame, .due_us = due_us};
+    struct job job = {.place = place,
+                      .generation = atomic_load(&decode->generation[place]),
+                      .frame = frame,
+                      .due_us = due_us};
     if (kg_queue_push(decode->jobs, &job))
         return true;
     kg_vp8_frame_destroy(frame);
@@ -109,9 +126,10 @@ bool kg_decode_video_frame(struct kg_decode_video *decode, unsigned place, struc
 
 void kg_decode_video_clear(struct kg_decode_video *decode, unsigned place)
 {
-    struct job job = {.place = place};
-    if (!kg_queue_push(decode->jobs, &job))
-        kg_log(KG_LOG_DEBUG, "app", NULL, "place %u is cleared late", place);
+    const struct job wake = {.place = place};
+    atomic_fetch_add(&decode->generation[place], 1);
+    if (!kg_queue_push(decode->jobs, &wake))
+        return; /* full: the thread is awake, and looks before its next job */
 }
 
 uint64_t kg_decode_video_count(const struct kg_decode_video *decode)

@@ -1,5 +1,5 @@
 /* Encoded frames of the picture slots → pictures on their way to the screen: one thread, one decoder a slot.
- * Thread: created and destroyed by one owner; frame and reset from the net thread. */
+ * Thread: created and destroyed by one owner; frame and clear from the net thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +23,9 @@ void kg_decode_video_destroy(struct kg_decode_video *decode);
  * go: ask for a keyframe. */
 KG_MUST_CHECK bool kg_decode_video_frame(struct kg_decode_video *decode, unsigned place,
                                          struct kg_vp8_frame *frame, int64_t due_us);
-/* The place is empty now: show nothing there. */
+/* The place is empty now: show nothing there, nor any frame given before. Never lost, however many frames
+ * wait.
+ */
 void kg_decode_video_clear(struct kg_decode_video *decode, unsigned place);
 /* Pictures decoded so far; any thread. */
 uint64_t kg_decode_video_count(const struct kg_decode_video *decode);

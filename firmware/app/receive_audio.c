@@ -24,18 +24,20 @@ struct slot {
 };
 
 struct incoming {
-    unsigned slot; /* KG_RECEIVE_AUDIO_SLOTS: reset */
+    unsigned slot;
+    unsigned generation;
     struct kg_packet *packet;
 };
 
 struct kg_receive_audio {
     struct kg_queue *incoming; /* net → play */
     struct kg_queue *heard;
+    atomic_uint generation; /* resets so far: a queue that no loudspeaker empties has no room to say it */
     atomic_llong least_us[KG_RECEIVE_AUDIO_SLOTS];
     /* Of the playing thread. */
     struct slot slots[KG_RECEIVE_AUDIO_SLOTS];
     struct kg_mixer mixer;
-    unsigned blocks;
+    unsigned blocks, followed; /* followed: the generation of the slots */
     /* Published by it. */
     atomic_ullong packets, concealed, fec, late;
 };
@@ -91,16 +93,15 @@ void kg_receive_audio_destroy(struct kg_receive_audio *audio)
 
 void kg_receive_audio_packet(struct kg_receive_audio *audio, unsigned slot, struct kg_packet *packet)
 {
-    struct incoming incoming = {.slot = slot, .packet = packet};
+    struct incoming incoming = {
+        .slot = slot, .generation = atomic_load(&audio->generation), .packet = packet};
     if (!kg_queue_push(audio->incoming, &incoming))
         kg_packet_unref(packet);
 }
 
 void kg_receive_audio_reset(struct kg_receive_audio *audio)
 {
-    struct incoming incoming = {.slot = KG_RECEIVE_AUDIO_SLOTS};
-    if (!kg_queue_push(audio->incoming, &incoming))
-        kg_log(KG_LOG_WARN, "app", NULL, "the sound of the last call lingers");
+    atomic_fetch_add(&audio->generation, 1);
 }
 
 void kg_receive_audio_set_least(struct kg_receive_audio *audio, unsigned slot, int64_t least_us)
@@ -108,17 +109,28 @@ void kg_receive_audio_set_least(struct kg_receive_audio *audio, unsigned slot, i
     atomic_store(&audio->least_us[slot], least_us);
 }
 
+static void follow(struct kg_receive_audio *audio)
+{
+    unsigned generation = atomic_load(&audio->generation);
+    if (audio->followed == generation)
+        return;
+    audio->followed = generation;
+    for (unsigned i = 0; i < KG_RECEIVE_AUDIO_SLOTS; i++) {
+        finish_slot(&audio->slots[i]);
+        if (!init_slot(&audio->slots[i]))
+            finish_slot(&audio->slots[i]);
+    }
+}
+
 static void take_incoming(struct kg_receive_audio *audio)
 {
     struct incoming incoming;
+    follow(audio);
     while (kg_queue_pop(audio->incoming, &incoming)) {
         struct kg_rtp_packet rtp;
-        if (incoming.slot == KG_RECEIVE_AUDIO_SLOTS) {
-            for (unsigned i = 0; i < KG_RECEIVE_AUDIO_SLOTS; i++) {
-                finish_slot(&audio->slots[i]);
-                if (!init_slot(&audio->slots[i]))
-                    finish_slot(&audio->slots[i]);
-            }
+        follow(audio); /* the reset may be younger than the look above */
+        if (incoming.generation != audio->followed) {
+            kg_packet_unref(incoming.packet);
             continue;
         }
         struct kg_audio_jitter *jitter = audio->slots[incoming.slot].jitter;

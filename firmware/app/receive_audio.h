@@ -35,7 +35,7 @@ void kg_receive_audio_destroy(struct kg_receive_audio *audio);
 
 /* Takes the reference; packet holds one plain RTP packet of that slot. */
 void kg_receive_audio_packet(struct kg_receive_audio *audio, unsigned slot, struct kg_packet *packet);
-/* A new call: what is buffered is of another stream. */
+/* A new call: what is buffered is of another stream, and no longer played. Net thread. */
 void kg_receive_audio_reset(struct kg_receive_audio *audio);
 /* The least delay of a slot's buffer, because its speaker's picture is late (kg_audio_jitter_set_least). */
 void kg_receive_audio_set_least(struct kg_receive_audio *audio, unsigned slot, int64_t least_us);
