@@ -250,6 +250,13 @@ static void unwire(struct terminal *t)
     kg_picture_slots_destroy(t->pictures);
 }
 
+/* What holds for the whole process: also when other threads run already, which ask for no local time. */
+static void apply_to_process(const struct kg_terminal_settings *settings)
+{
+    kg_log_setup((enum kg_log_level)settings->log_level, (enum kg_log_format)settings->log_format);
+    kg_time_zone_apply(settings->time_zone);
+}
+
 /* Until the file reads well: what is wrong stands on the screen, and 「もう一度試す」 reads it again. */
 static bool wait_for_settings(struct terminal *t, const struct kg_settings_error *error)
 {
@@ -274,8 +281,7 @@ static bool wait_for_settings(struct terminal *t, const struct kg_settings_error
             if (kg_terminal_settings_load(t->options->config, &loaded, &last)) {
                 kg_terminal_settings_finish(&t->settings);
                 t->settings = loaded;
-                /* The threads there are by now ask for no local time. */
-                kg_time_zone_apply(loaded.time_zone);
+                apply_to_process(&t->settings);
                 return true;
             }
             kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", last.message);
@@ -288,8 +294,7 @@ static bool wait_for_settings(struct terminal *t, const struct kg_settings_error
 static bool load_settings(struct terminal *t, struct kg_settings_error *error)
 {
     if (kg_terminal_settings_load(t->options->config, &t->settings, error)) {
-        kg_log_setup((enum kg_log_level)t->settings.log_level, (enum kg_log_format)t->settings.log_format);
-        kg_time_zone_apply(t->settings.time_zone);
+        apply_to_process(&t->settings);
         return true;
     }
     kg_log(KG_LOG_ERROR, "app", "app.settings", "%s", error->message);
