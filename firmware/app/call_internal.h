@@ -1,6 +1,8 @@
 /* The parts of a call, for call*.c only. Thread: the net thread. */
 #pragma once
 
+#include <assert.h>
+
 #include "app/call.h"
 #include "base/log.h"
 #include "net/transport.h"
@@ -113,6 +115,12 @@ struct kg_call {
 };
 
 enum { KG_CALL_SLOTS = KG_AUDIO_SLOTS + KG_VIDEO_SLOTS + KG_PRESENTATION_SLOTS };
+
+/* The players and the screen know nothing of signalling, and count for themselves. */
+static_assert((int)KG_RECEIVE_AUDIO_SLOTS == (int)KG_AUDIO_SLOTS, "a player for each audio slot");
+static_assert((int)KG_PICTURE_PLACES - (int)KG_PICTURE_VIDEO == (int)KG_VIDEO_SLOTS,
+              "a place for each video slot");
+static_assert(KG_PRESENTATION_SLOTS == 1, "KG_PICTURE_PRESENTATION is one place");
 
 /* call.c */
 void kg_call_schedule(struct kg_call *call, int64_t now_us);
