@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { BLOCKS = 32, VOICE_LEVEL = 50 /* −dBov: quieter counts as no voice */ };
+enum { BLOCKS = 32, RETRY_US = 2000000, VOICE_LEVEL = 50 /* −dBov: quieter counts as no voice */ };
 
 struct block {
     int64_t capture_us;
@@ -22,7 +22,7 @@ struct kg_send_audio {
     char *microphone, *speaker;
     struct kg_thread thread;
     struct kg_queue *blocks; /* of struct block: device → thread */
-    atomic_bool muted;
+    atomic_bool muted, stopping;
     atomic_uint loss_percent;
     /* Of the thread. */
     struct kg_audio *device;
@@ -105,6 +105,30 @@ static void take_block(struct kg_send_audio *audio, const struct block *block)
     audio->position += KG_OPUS_FRAME_SAMPLES;
 }
 
+static void report_no_sound(struct kg_send_audio *audio)
+{
+    static const char text[] = "sound cannot be started: memory or threads are short; tried again by itself";
+    on_device(audio, KG_AUDIO_MICROPHONE, KG_DEVICE_MISSING, text);
+    on_device(audio, KG_AUDIO_SPEAKER, KG_DEVICE_MISSING, text);
+}
+
+/* Until it opens; the device then says itself what it found. false: to be stopped before that. */
+static bool open_device(struct kg_send_audio *audio, const struct kg_audio_params *params)
+{
+    struct block none;
+    bool reported = false;
+    while (!atomic_load(&audio->stopping)) {
+        audio->device = kg_audio_open(params);
+        if (audio->device)
+            return true;
+        if (!reported)
+            report_no_sound(audio);
+        reported = true;
+        (void)!kg_queue_pop_wait(audio->blocks, &none, kg_clock_now_us() + RETRY_US);
+    }
+    return false;
+}
+
 static void run(void *arg)
 {
     struct kg_send_audio *audio = arg;
@@ -114,8 +138,7 @@ static void run(void *arg)
                                            .captured = on_captured,
                                            .event = on_device,
                                            .user = audio};
-    audio->device = kg_audio_open(&params);
-    if (!audio->device)
+    if (!open_device(audio, &params))
         return;
     kg_audio_set_mute(audio->device, audio->device_muted);
     kg_audio_set_volume(audio->device, audio->params.volume);
@@ -160,6 +183,7 @@ void kg_send_audio_destroy(struct kg_send_audio *audio)
 {
     if (!audio)
         return;
+    atomic_store(&audio->stopping, true);
     kg_queue_close(audio->blocks);
     kg_thread_join(&audio->thread);
     destroy_parts(audio);

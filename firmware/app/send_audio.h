@@ -37,7 +37,8 @@ struct kg_send_audio_params {
 
 struct kg_send_audio;
 
-/* NULL (logged): memory or thread. */
+/* NULL (logged): memory or thread. Sound that cannot be opened is told as two missing devices, and tried
+ * again every 2 s. */
 KG_MUST_CHECK struct kg_send_audio *kg_send_audio_create(const struct kg_send_audio_params *params);
 void kg_send_audio_destroy(struct kg_send_audio *audio);
 /* Muted: nothing is coded from the next block on. */
