@@ -179,6 +179,10 @@ static void on_timer(void *user, int64_t now_us)
         call->tunnel = NULL;
         call->tunnel_dead = false;
     }
+    if (call->tunnel_refused) {
+        call->tunnel_refused = false;
+        kg_transport_tunnel_down(call->transport, now_us);
+    }
     kg_transport_tick(call->transport, now_us);
     if (call->connected)
         tick_connected(call, now_us);
@@ -195,7 +199,7 @@ void kg_call_schedule(struct kg_call *call, int64_t now_us)
         next_us = KG_MIN(next_us, kg_pacer_next_us(call->pacer, now_us));
         next_us = KG_MIN(next_us, kg_call_receive_next_us(call));
     }
-    if (call->tunnel_dead)
+    if (call->tunnel_dead || call->tunnel_refused)
         next_us = now_us;
     if (next_us == INT64_MAX)
         kg_loop_timer_cancel(call->params.loop, &call->timer);
@@ -226,6 +230,15 @@ static bool create_transport(struct kg_call *call, int64_t now_us)
     return call->transport != NULL;
 }
 
+/* What a started half must not do: its sockets are watched, and what they bring needs all of the call. */
+static void give_up(struct kg_call *call)
+{
+    call->over = true;
+    kg_call_close_paths(call);
+    kg_transport_destroy(call->transport);
+    call->transport = NULL;
+}
+
 bool kg_call_answer(struct kg_call *call, const char *answer)
 {
     struct kg_message_error error;
@@ -242,6 +255,7 @@ bool kg_call_answer(struct kg_call *call, const char *answer)
     call->timer = (struct kg_loop_timer){.fire = on_timer, .user = call};
     if (!create_transport(call, now_us) || !kg_call_start_receiving(call) || !kg_call_start_sending(call)) {
         kg_log(KG_LOG_ERROR, "app", NULL, "the call cannot be started");
+        give_up(call);
         return false;
     }
     call->tick_us = call->status_us = now_us;

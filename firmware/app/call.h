@@ -36,7 +36,8 @@ void kg_call_destroy(struct kg_call *call);
 const char *kg_call_offer(const struct kg_call *call);
 const struct kg_message_line *kg_call_lines(const struct kg_call *call);
 
-/* The relay's answer: connecting starts. false (logged): it does not answer our offer. Once. */
+/* The relay's answer: connecting starts. false (logged): it does not answer our offer, or memory is short;
+ * the call is over and can only be destroyed. Once. */
 KG_MUST_CHECK bool kg_call_answer(struct kg_call *call, const char *answer);
 /* Says goodbye to the relay's transport; destroy follows. */
 void kg_call_close(struct kg_call *call);

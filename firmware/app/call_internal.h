@@ -81,8 +81,9 @@ struct kg_call {
     size_t udp_count;
     struct kg_ws_client *tunnel;
     uint32_t tunnel_id;
-    bool tunnel_dead;   /* to be destroyed outside its own callback */
-    bool tunnel_missed; /* said in the log */
+    bool tunnel_dead;    /* to be destroyed outside its own callback */
+    bool tunnel_refused; /* could not even be tried: to be said to the transport outside its own callback */
+    bool tunnel_missed;  /* said in the log */
 
     /* sending */
     struct kg_packet_pool *pool;

@@ -158,4 +158,5 @@ void kg_call_need_tunnel(void *user)
     params.max_queued_bytes = TUNNEL_QUEUE_BYTES;
     call->tunnel_id++;
     call->tunnel = kg_ws_client_create(call->params.loop, &params, &events, call);
+    call->tunnel_refused = call->tunnel == NULL;
 }
