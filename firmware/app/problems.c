@@ -10,10 +10,14 @@ enum kg_problem kg_problem_of_close(enum kg_ws_failure failure)
     case KG_WS_NAME:
         return KG_PROBLEM_RELAY_NAME;
     case KG_WS_UNREACHABLE:
-    case KG_WS_PROXY:
-    case KG_WS_PROXY_AUTH:
     case KG_WS_TIMEOUT:
         return KG_PROBLEM_RELAY_UNREACHABLE;
+    case KG_WS_PROXY_UNREACHABLE:
+        return KG_PROBLEM_PROXY_UNREACHABLE;
+    case KG_WS_PROXY:
+        return KG_PROBLEM_PROXY_REFUSED;
+    case KG_WS_PROXY_AUTH:
+        return KG_PROBLEM_PROXY_PASSWORD;
     case KG_WS_IDENTITY:
         return KG_PROBLEM_IDENTITY;
     case KG_WS_TLS_UNTRUSTED:

@@ -154,7 +154,8 @@ static void end_timeout(struct kg_ws_client *client)
                                                                       : "waiting for the WebSocket";
     char detail[80];
     snprintf(detail, sizeof detail, "no progress while %s", client->resolve ? "resolving" : stage);
-    end(client, KG_WS_TIMEOUT, 0, detail);
+    bool proxy = client->proxy_host && !client->proxy_status; /* its answer never came */
+    end(client, proxy ? KG_WS_PROXY_UNREACHABLE : KG_WS_TIMEOUT, 0, detail);
 }
 
 static void on_deadline(void *user, int64_t now_us)
@@ -445,7 +446,7 @@ static void connect_next(struct kg_ws_client *client)
     snprintf(detail, sizeof detail, "%.100s port %u does not accept a connection",
              client->proxy_host ? client->proxy_host : client->host,
              client->proxy_host ? client->proxy_port : client->port);
-    end(client, KG_WS_UNREACHABLE, 0, detail);
+    end(client, client->proxy_host ? KG_WS_PROXY_UNREACHABLE : KG_WS_UNREACHABLE, 0, detail);
 }
 
 static void on_resolved(void *user, struct addrinfo *addresses, int error)
@@ -457,7 +458,7 @@ static void on_resolved(void *user, struct addrinfo *addresses, int error)
         char detail[160];
         snprintf(detail, sizeof detail, "%.80s: %s", client->proxy_host ? client->proxy_host : client->host,
                  gai_strerror(error));
-        end(client, KG_WS_NAME, 0, detail);
+        end(client, client->proxy_host ? KG_WS_PROXY_UNREACHABLE : KG_WS_NAME, 0, detail);
         return;
     }
     client->addresses = client->next_address = addresses;

@@ -11,21 +11,22 @@
 #include "net/loop.h"
 
 enum kg_ws_failure {
-    KG_WS_CLOSED,           /* it was open and ended: by the peer, or the line */
-    KG_WS_NAME,             /* the host (or proxy) has no address */
-    KG_WS_UNREACHABLE,      /* refused, no route, no answer */
-    KG_WS_PROXY,            /* the proxy would not connect us: status */
-    KG_WS_PROXY_AUTH,       /* 407: name or password */
-    KG_WS_IDENTITY,         /* our own CA, certificate or key file cannot be used: no connection was tried */
-    KG_WS_TLS_UNTRUSTED,    /* not our CA */
-    KG_WS_TLS_EXPIRED,      /* theirs has expired, or our clock is ahead */
-    KG_WS_TLS_NOT_YET,      /* theirs is of the future, or our clock is behind */
-    KG_WS_TLS_NAME,         /* another server's certificate */
-    KG_WS_REJECTED,         /* our certificate is refused */
-    KG_WS_REJECTED_EXPIRED, /* … as expired */
-    KG_WS_TLS,              /* the peer does not speak TLS 1.2 or newer */
-    KG_WS_HTTP,             /* answered, but not with a WebSocket: status */
-    KG_WS_TIMEOUT,          /* no progress in connect_timeout_us */
+    KG_WS_CLOSED,            /* it was open and ended: by the peer, or the line */
+    KG_WS_NAME,              /* the host has no address */
+    KG_WS_UNREACHABLE,       /* refused, no route, no answer */
+    KG_WS_PROXY_UNREACHABLE, /* the proxy has no address, refuses, or gives no answer */
+    KG_WS_PROXY,             /* the proxy would not connect us: status */
+    KG_WS_PROXY_AUTH,        /* 407: name or password */
+    KG_WS_IDENTITY,          /* our own CA, certificate or key file cannot be used: no connection was tried */
+    KG_WS_TLS_UNTRUSTED,     /* not our CA */
+    KG_WS_TLS_EXPIRED,       /* theirs has expired, or our clock is ahead */
+    KG_WS_TLS_NOT_YET,       /* theirs is of the future, or our clock is behind */
+    KG_WS_TLS_NAME,          /* another server's certificate */
+    KG_WS_REJECTED,          /* our certificate is refused */
+    KG_WS_REJECTED_EXPIRED,  /* … as expired */
+    KG_WS_TLS,               /* the peer does not speak TLS 1.2 or newer */
+    KG_WS_HTTP,              /* answered, but not with a WebSocket: status */
+    KG_WS_TIMEOUT,           /* no progress in connect_timeout_us */
     KG_WS_FAILURES
 };
 /* "tls-untrusted", … for logs. */

@@ -6,6 +6,7 @@ const char *kg_ws_failure_name(enum kg_ws_failure failure)
         [KG_WS_CLOSED] = "closed",
         [KG_WS_NAME] = "name",
         [KG_WS_UNREACHABLE] = "unreachable",
+        [KG_WS_PROXY_UNREACHABLE] = "proxy-unreachable",
         [KG_WS_PROXY] = "proxy",
         [KG_WS_PROXY_AUTH] = "proxy-auth",
         [KG_WS_IDENTITY] = "identity",

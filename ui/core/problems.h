@@ -6,7 +6,10 @@
 enum kg_problem {
     KG_PROBLEM_NONE,
     KG_PROBLEM_RELAY_NAME,          /* the relay's name has no address */
-    KG_PROBLEM_RELAY_UNREACHABLE,   /* no answer, refused, proxy failed */
+    KG_PROBLEM_RELAY_UNREACHABLE,   /* no answer, refused */
+    KG_PROBLEM_PROXY_UNREACHABLE,   /* the proxy has no address, gives no answer, refuses */
+    KG_PROBLEM_PROXY_REFUSED,       /* the proxy answers, but does not connect us to the relay */
+    KG_PROBLEM_PROXY_PASSWORD,      /* 407: the proxy wants a name and password, or others */
     KG_PROBLEM_RELAY_UNTRUSTED,     /* not the pinned CA, or another name */
     KG_PROBLEM_RELAY_EXPIRED,       /* its certificate has, or our clock is ahead */
     KG_PROBLEM_CERTIFICATE_EXPIRED, /* ours */

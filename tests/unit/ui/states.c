@@ -222,6 +222,28 @@ static void meeting_troubled(struct kg_room_state *s)
              "本庁舎別館三階東側第二特別会議室(大)");
 }
 
+static void meeting_no_devices(struct kg_room_state *s)
+{
+    meeting(s);
+    s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
+    s->notices[KG_NOTICE_CAMERA_UNPLUGGED] = s->notices[KG_NOTICE_MICROPHONE_UNPLUGGED] =
+        s->notices[KG_NOTICE_SPEAKER_UNPLUGGED] = true;
+}
+
+static void meeting_no_camera(struct kg_room_state *s)
+{
+    meeting(s);
+    s->camera = KG_DEVICE_MISSING;
+    s->notices[KG_NOTICE_CAMERA_UNPLUGGED] = true;
+}
+
+static void meeting_no_speaker(struct kg_room_state *s)
+{
+    meeting(s);
+    s->speaker = KG_DEVICE_MISSING;
+    s->notices[KG_NOTICE_SPEAKER_UNPLUGGED] = true;
+}
+
 static void meeting_camera_off(struct kg_room_state *s)
 {
     meeting(s);
@@ -309,6 +331,9 @@ static void error_long(struct kg_room_state *s)
         s->error.problem = KG_PROBLEM_##UPPER;                                                               \
     }
 ERROR_CASE(name, RELAY_NAME)
+ERROR_CASE(proxy, PROXY_UNREACHABLE)
+ERROR_CASE(proxy_refused, PROXY_REFUSED)
+ERROR_CASE(proxy_password, PROXY_PASSWORD)
 ERROR_CASE(untrusted, RELAY_UNTRUSTED)
 ERROR_CASE(relay_expired, RELAY_EXPIRED)
 ERROR_CASE(taken, ROOM_TAKEN)
@@ -344,6 +369,9 @@ const struct state_case state_cases[] = {
     {"meeting-muted", meeting_muted, true, false, 0},
     {"meeting-microphone", meeting_microphone_muted, true, true, 0},
     {"meeting-troubled", meeting_troubled, true, false, 0},
+    {"meeting-no-devices", meeting_no_devices, true, false, 0},
+    {"meeting-no-camera", meeting_no_camera, true, false, 0},
+    {"meeting-no-speaker", meeting_no_speaker, true, true, 0},
     {"meeting-camera-off", meeting_camera_off, true, true, 0},
     {"meeting-alone", meeting_alone, false, true, 0},
     {"meeting-waiting", meeting, false, true, 0},
@@ -355,6 +383,9 @@ const struct state_case state_cases[] = {
     {"error-relay", error_relay, false, false, 0},
     {"error-long", error_long, false, false, 0},
     {"error-name", error_name, false, false, 0},
+    {"error-proxy", error_proxy, false, false, 0},
+    {"error-proxy-refused", error_proxy_refused, false, false, 0},
+    {"error-proxy-password", error_proxy_password, false, false, 0},
     {"error-untrusted", error_untrusted, false, false, 0},
     {"error-relay-expired", error_relay_expired, false, false, 0},
     {"error-taken", error_taken, false, false, 0},

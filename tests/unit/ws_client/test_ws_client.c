@@ -279,7 +279,9 @@ static void test_proxy(void **state)
     run = expect_failure(&params, KG_WS_PROXY);
     assert_int_equal(run.close.status, 503);
     params.proxy_port = 1;
-    expect_failure(&params, KG_WS_UNREACHABLE);
+    expect_failure(&params, KG_WS_PROXY_UNREACHABLE);
+    params.proxy_host = "proxy.invalid";
+    expect_failure(&params, KG_WS_PROXY_UNREACHABLE);
 }
 
 /* Real time, unlike elsewhere: libwebsockets reads its own clock. */
