@@ -220,24 +220,49 @@ static void draw_own_picture(struct kg_canvas *c, struct kg_rect rect, const str
                        KG_MIN(rect.h / 2, 84), KG_COLOR_ON_STAGE_MUTED);
 }
 
-static void draw_controls(struct kg_canvas *c, struct kg_rect bar, const struct kg_room_in_meeting *m)
+/* The words of a device's button in each of its states. */
+struct device_words {
+    const char *id, *on, *off, *none;
+    const char *icon, *icon_off;
+};
+
+static const struct device_words microphone_words = {"meeting.microphone", "マイク オン", "マイク オフ",
+                                                     "マイクなし",         KG_ICON_MIC,   KG_ICON_MIC_OFF};
+static const struct device_words camera_words = {"meeting.camera", "カメラ オン",    "カメラ オフ",
+                                                 "カメラなし",     KG_ICON_VIDEOCAM, KG_ICON_VIDEOCAM_OFF};
+
+/* Off stays off without a device too: the button then tells what happens once one is plugged in. */
+static bool is_absent(enum kg_device_state device, bool muted)
 {
+    return device == KG_DEVICE_MISSING && !muted;
+}
+
+static void draw_device(struct kg_canvas *c, struct kg_rect rect, const struct device_words *words,
+                        enum kg_device_state device, bool muted)
+{
+    bool absent = is_absent(device, muted);
+    kg_button(c, rect,
+              &(struct kg_button){.id = words->id,
+                                  .label = kg_tr(absent  ? words->none
+                                                 : muted ? words->off
+                                                         : words->on),
+                                  .icon = absent || muted ? words->icon_off : words->icon,
+                                  .kind = absent  ? KG_BUTTON_STAGE_NONE
+                                          : muted ? KG_BUTTON_STAGE_OFF
+                                                  : KG_BUTTON_STAGE,
+                                  .stacked = true});
+}
+
+static void draw_controls(struct kg_canvas *c, struct kg_rect bar, const struct kg_room_state *s)
+{
+    const struct kg_room_in_meeting *m = &s->meeting;
     int total = 3 * BUTTON_WIDTH + 2 * KG_SPACE_M;
     struct kg_rect row =
         kg_rect(bar.x + (bar.w - total) / 2, bar.y + (bar.h - BUTTON_HEIGHT) / 2, total, BUTTON_HEIGHT);
-    kg_button(c, kg_rect_cut_left(&row, BUTTON_WIDTH),
-              &(struct kg_button){.id = "meeting.microphone",
-                                  .label = kg_tr(m->microphone_muted ? "マイク オフ" : "マイク オン"),
-                                  .icon = m->microphone_muted ? KG_ICON_MIC_OFF : KG_ICON_MIC,
-                                  .kind = m->microphone_muted ? KG_BUTTON_STAGE_OFF : KG_BUTTON_STAGE,
-                                  .stacked = true});
+    draw_device(c, kg_rect_cut_left(&row, BUTTON_WIDTH), &microphone_words, s->microphone,
+                m->microphone_muted);
     kg_rect_cut_left(&row, KG_SPACE_M);
-    kg_button(c, kg_rect_cut_left(&row, BUTTON_WIDTH),
-              &(struct kg_button){.id = "meeting.camera",
-                                  .label = kg_tr(m->camera_muted ? "カメラ オフ" : "カメラ オン"),
-                                  .icon = m->camera_muted ? KG_ICON_VIDEOCAM_OFF : KG_ICON_VIDEOCAM,
-                                  .kind = m->camera_muted ? KG_BUTTON_STAGE_OFF : KG_BUTTON_STAGE,
-                                  .stacked = true});
+    draw_device(c, kg_rect_cut_left(&row, BUTTON_WIDTH), &camera_words, s->camera, m->camera_muted);
     kg_rect_cut_left(&row, KG_SPACE_M);
     kg_button(c, row,
               &(struct kg_button){.id = "meeting.leave",
@@ -270,7 +295,7 @@ static void draw_bar(struct kg_canvas *c, struct kg_rect bar, const struct kg_ro
 {
     const struct kg_room_in_meeting *m = &s->meeting;
     kg_canvas_fill(c, bar, KG_COLOR_STAGE_BAR);
-    draw_controls(c, bar, m);
+    draw_controls(c, bar, s);
     int side = (bar.w - 3 * BUTTON_WIDTH - 2 * KG_SPACE_M) / 2 - KG_SPACE_L;
     struct kg_rect left = kg_rect(bar.x + KG_SPACE_M, bar.y, side - KG_SPACE_M, bar.h);
     struct kg_rect right = kg_rect(bar.x + bar.w - side, bar.y, side - KG_SPACE_S, bar.h);
@@ -315,7 +340,6 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
 static struct kg_intent touch(const struct kg_room_state *s, struct kg_view *view,
                               const struct kg_target *target)
 {
-    (void)s;
     static const struct {
         const char *id;
         enum kg_intent_kind kind;
@@ -324,10 +348,14 @@ static struct kg_intent touch(const struct kg_room_state *s, struct kg_view *vie
         {"meeting.camera", KG_INTENT_TOGGLE_CAMERA},
         {"meeting.leave", KG_INTENT_LEAVE},
     };
+    const char *id = target->shown.id;
+    if ((strcmp(id, microphone_words.id) == 0 && is_absent(s->microphone, s->meeting.microphone_muted)) ||
+        (strcmp(id, camera_words.id) == 0 && is_absent(s->camera, s->meeting.camera_muted)))
+        return kg_intent_of(KG_INTENT_NONE);
     for (size_t i = 0; i < KG_ARRAY_LEN(intents); i++)
-        if (strcmp(target->shown.id, intents[i].id) == 0)
+        if (strcmp(id, intents[i].id) == 0)
             return kg_intent_of(intents[i].kind);
-    if (strcmp(target->shown.id, "meeting.self") == 0)
+    if (strcmp(id, "meeting.self") == 0)
         view->self_large = !view->self_large;
     return kg_intent_of(KG_INTENT_NONE);
 }

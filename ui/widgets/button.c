@@ -11,6 +11,7 @@ static const struct look looks[] = {
     [KG_BUTTON_STAGE] = {KG_COLOR_STAGE_SURFACE, KG_COLOR_STAGE_SURFACE_PRESSED, KG_COLOR_ON_STAGE, false,
                          false},
     [KG_BUTTON_STAGE_OFF] = {KG_COLOR_DANGER_SOFT, KG_COLOR_SURFACE, KG_COLOR_ON_DANGER_SOFT, false, false},
+    [KG_BUTTON_STAGE_NONE] = {KG_COLOR_STAGE_BAR, KG_COLOR_STAGE_BAR, KG_COLOR_ON_STAGE_MUTED, false, true},
     [KG_BUTTON_DANGER] = {KG_COLOR_DANGER, KG_COLOR_DANGER_PRESSED, KG_COLOR_ON_DANGER, false, false},
 };
 
@@ -50,7 +51,8 @@ void kg_button(struct kg_canvas *c, struct kg_rect rect, const struct kg_button 
         kg_canvas_shadow(c, rect, radius, 12);
     kg_canvas_round(c, rect, radius, pressed ? look->pressed : look->back);
     if (look->outlined)
-        kg_canvas_ring(c, rect, radius, 2, KG_COLOR_OUTLINE);
+        kg_canvas_ring(c, rect, radius, 2,
+                       b->kind == KG_BUTTON_STAGE_NONE ? KG_COLOR_STAGE_OUTLINE : KG_COLOR_OUTLINE);
     if (b->stacked && b->icon)
         draw_stacked(c, rect, b, look->front);
     else

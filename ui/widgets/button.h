@@ -6,8 +6,9 @@
 enum kg_button_kind {
     KG_BUTTON_PRIMARY,
     KG_BUTTON_SECONDARY,
-    KG_BUTTON_STAGE,     /* on the dark bar */
-    KG_BUTTON_STAGE_OFF, /* on the dark bar, something is switched off */
+    KG_BUTTON_STAGE,      /* on the dark bar */
+    KG_BUTTON_STAGE_OFF,  /* on the dark bar, something is switched off */
+    KG_BUTTON_STAGE_NONE, /* on the dark bar, there is nothing to switch */
     KG_BUTTON_DANGER,
 };
 

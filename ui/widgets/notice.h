@@ -16,5 +16,5 @@ const struct kg_notice_text *kg_notice_text(enum kg_notice notice);
 void kg_notice_strip(struct kg_canvas *c, struct kg_rect rect, enum kg_tone tone, const char *icon,
                      const char *text);
 /* The state's two most pressing notices as pills under one another, centred on x, the first at y: over a
- * picture. Returns the y below the last. */
+ * picture. All that is unplugged is one notice. Returns the y below the last. */
 int kg_notice_pills(struct kg_canvas *c, int x, int y, const struct kg_room_state *state);

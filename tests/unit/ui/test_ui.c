@@ -222,6 +222,37 @@ static void mouse_works_as_a_finger(void **state)
     assert_int_equal(f.intents[0].kind, KG_INTENT_BACK_HOME);
 }
 
+static void what_is_not_there_cannot_be_switched(void **state)
+{
+    (void)state;
+    struct kg_ui_target t;
+    static const struct {
+        const char *id, *none, *off;
+        bool *muted;
+    } buttons[] = {
+        {"meeting.microphone", "マイクなし", "マイク オフ", &f.state.meeting.microphone_muted},
+        {"meeting.camera", "カメラなし", "カメラ オフ", &f.state.meeting.camera_muted},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        enter("meeting-no-devices");
+        assert_true(shows("カメラ、マイク、スピーカーが外れています。"));
+        assert_true(find_target(buttons[i].id, &t));
+        assert_string_equal(t.label, buttons[i].none);
+        assert_int_equal(touch(buttons[i].id), 0);
+        *buttons[i].muted = true; /* a privacy that was chosen can always be taken back */
+        kg_ui_update(f.ui, &f.state);
+        assert_int_equal(step(), 0);
+        assert_true(find_target(buttons[i].id, &t));
+        assert_string_equal(t.label, buttons[i].off);
+        assert_int_equal(touch(buttons[i].id), 1);
+    }
+    enter("meeting-no-camera");
+    assert_true(find_target("meeting.microphone", &t));
+    assert_string_equal(t.label, "マイク オン");
+    enter("meeting-no-speaker");
+    assert_true(shows("スピーカーが外れています。ケーブルを確かめてください。"));
+}
+
 static void closing_the_window_is_an_intent(void **state)
 {
     (void)state;
@@ -452,6 +483,7 @@ int main(void)
     setenv("TZ", "Asia/Tokyo", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_target_means_its_intent, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_cannot_be_switched, setup, teardown),
         cmocka_unit_test_setup_teardown(pages_turn_without_intents, setup, teardown),
         cmocka_unit_test_setup_teardown(a_touch_that_slides_off_is_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_touch_means_what_was_under_the_finger, setup, teardown),
