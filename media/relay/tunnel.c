@@ -23,7 +23,6 @@
 enum {
     NOTSENT_BYTES = 16 * 1024, /* kept in the kernel: more would only grow old there */
     QUEUE_BYTES = 48 * 1024,   /* ours: a quarter of a second of 1.5 Mbit/s */
-    PICTURE_BYTES = 400,       /* an RTP packet larger than any sound: may give way */
     BATCH = 64,                /* datagrams taken from the workers before the sockets get their turn */
     NUMBER_BITS = 28,
 };
@@ -174,13 +173,6 @@ static int send_some(struct connection *c)
     return 0;
 }
 
-/* RTP is 128..191 in its first byte (RFC 7983), and RTCP has 192..223 in its second (RFC 5761). The payload
- * types are the parties' own affair, so size tells picture from sound. */
-static bool may_give_way(const struct kg_tunnel_datagram *d)
-{
-    return d->size > PICTURE_BYTES && d->data[0] >= 128 && d->data[0] <= 191 && (d->data[1] & 0xe0) != 0xc0;
-}
-
 static void on_out(void *user)
 {
     struct thread *t = user;
@@ -191,7 +183,7 @@ static void on_out(void *user)
         if (!c)
             continue;
         uint64_t before = c->queue.dropped;
-        bool queued = kg_ws_queue_push(&c->queue, d.data, d.size, true, may_give_way(&d));
+        bool queued = kg_ws_queue_push(&c->queue, d.data, d.size, true, d.video);
         atomic_fetch_add(&tunnels->dropped, c->queue.dropped - before);
         if (queued)
             lws_callback_on_writable(c->wsi);

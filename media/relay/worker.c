@@ -54,7 +54,7 @@ static bool send_by_tunnel(struct kg_worker *worker, uint32_t tunnel, const void
 {
     const struct kg_worker_params *params = &worker->pool->params;
     unsigned thread = tunnel >> 28;
-    struct kg_tunnel_datagram out = {.tunnel = tunnel, .size = (uint16_t)size};
+    struct kg_tunnel_datagram out = {.tunnel = tunnel, .size = (uint16_t)size, .video = video};
     if (thread >= params->tunnel_threads || size > sizeof(out.data))
         return false;
     struct kg_queue *queue = params->tunnel_out[thread];
@@ -289,7 +289,7 @@ static void flush(struct kg_worker *worker)
 /* Milliseconds until the next tick; −1 while nobody is here. */
 static int pause_ms(const struct kg_worker *worker)
 {
-    if (LIST_EMPTY(&worker->seats))
+    if (LIST_EMPTY(&worker->seats) && SLIST_EMPTY(&worker->refused))
         return -1;
     int64_t left_us = worker->next_tick_us - kg_clock_now_us();
     return left_us <= 0 ? 0 : (int)((left_us + 999) / 1000);
@@ -308,6 +308,7 @@ static void say_goodbye(struct kg_worker *worker)
     flush(worker);
     while ((seat = LIST_FIRST(&worker->seats)))
         kg_seat_destroy(seat);
+    kg_seat_drop_refused(worker);
 }
 
 void kg_worker_run(void *arg)

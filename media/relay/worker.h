@@ -28,6 +28,7 @@ enum {
 struct kg_tunnel_datagram {
     uint32_t tunnel; /* as given to kg_worker_post_datagram */
     uint16_t size;
+    bool video; /* RTP of pictures: gives way first when the connection's queue is full */
     uint8_t data[KG_WORKER_MAX_DATAGRAM];
 };
 

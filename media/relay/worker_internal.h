@@ -37,7 +37,8 @@ struct kg_command {
         struct kg_add {
             struct kg_worker_party party; /* wire points to the one below */
             struct kg_wire wire;
-        } * add; /* the queue's, then the worker's to free */
+            SLIST_ENTRY(kg_add) link; /* refused, until control can be told */
+        } * add;                      /* the queue's, then the worker's to free */
         struct {
             enum kg_source_kind kind;
             bool muted;
@@ -98,6 +99,7 @@ struct kg_worker {
     struct kg_packet_pool *packets;
     LIST_HEAD(, kg_room) rooms;
     LIST_HEAD(, kg_seat) seats;
+    SLIST_HEAD(, kg_add) refused;
     LIST_HEAD(, kg_seat) ufrags[KG_WORKER_UFRAG_BUCKETS];
     struct kg_worker_totals totals;
     struct kg_log_limit stranger_log;
@@ -121,9 +123,10 @@ void kg_seat_add(struct kg_worker *worker, struct kg_add *add);
 struct kg_seat *kg_seat_find(struct kg_worker *worker, uint64_t party);
 struct kg_seat *kg_seat_by_ufrag(struct kg_worker *worker, const char *ufrag);
 void kg_seat_close(struct kg_seat *seat, enum kg_worker_close reason);
-/* Frees the seats that are closing and told of. */
+/* Frees the seats that are closing or were never made, and are told of. */
 void kg_seat_sweep(struct kg_worker *worker);
 void kg_seat_destroy(struct kg_seat *seat);
+void kg_seat_drop_refused(struct kg_worker *worker);
 void kg_seat_stats(struct kg_seat *seat, uint64_t request);
 
 /* worker.c */

@@ -309,14 +309,31 @@ static struct kg_transport *make_transport(struct kg_seat *seat)
     return kg_transport_create(&params, seat->worker->now_us);
 }
 
-static void refuse(struct kg_worker *worker, const struct kg_worker_party *asked)
+/* Control would keep a seat whose media never comes: it is told as soon as its queue has room. Of the refused
+ * there is only what was asked, which costs no memory more. */
+static void tell_refused(struct kg_worker *worker)
 {
-    struct kg_worker_event event = {.kind = KG_WORKER_EVENT_CLOSED,
-                                    .party = asked->party,
-                                    .meeting = asked->meeting,
-                                    .closed = {.reason = KG_WORKER_CLOSED_OUT_OF_MEMORY}};
-    kg_worker_push_event(worker, &event);
-    atomic_fetch_sub(&worker->load, 1);
+    struct kg_add *add;
+    while ((add = SLIST_FIRST(&worker->refused))) {
+        struct kg_worker_event event = {.kind = KG_WORKER_EVENT_CLOSED,
+                                        .party = add->party.party,
+                                        .meeting = add->party.meeting,
+                                        .closed = {.reason = KG_WORKER_CLOSED_OUT_OF_MEMORY}};
+        if (!kg_worker_push_event(worker, &event))
+            return;
+        SLIST_REMOVE_HEAD(&worker->refused, link);
+        atomic_fetch_sub(&worker->load, 1);
+        free(add);
+    }
+}
+
+void kg_seat_drop_refused(struct kg_worker *worker)
+{
+    struct kg_add *add;
+    while ((add = SLIST_FIRST(&worker->refused))) {
+        SLIST_REMOVE_HEAD(&worker->refused, link);
+        free(add);
+    }
 }
 
 void kg_seat_add(struct kg_worker *worker, struct kg_add *add)
@@ -351,9 +368,9 @@ leave_room:
 free_seat:
     kg_log(KG_LOG_ERROR, "relay", "relay.party-refused", "party %llu cannot be set up",
            (unsigned long long)asked->party);
-    refuse(worker, asked);
+    SLIST_INSERT_HEAD(&worker->refused, add, link);
+    tell_refused(worker);
     free(seat);
-    free(add);
 }
 
 void kg_seat_close(struct kg_seat *seat, enum kg_worker_close reason)
@@ -396,6 +413,7 @@ void kg_seat_destroy(struct kg_seat *seat)
 
 void kg_seat_sweep(struct kg_worker *worker)
 {
+    tell_refused(worker);
     struct kg_seat *seat = LIST_FIRST(&worker->seats);
     while (seat) {
         struct kg_seat *next = LIST_NEXT(seat, link);
