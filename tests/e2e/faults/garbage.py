@@ -181,7 +181,7 @@ async def known_room(port, identity):
     for _ in range(3):
         async with ControlClient("127.0.0.1", port, **identity) as c:
             try:
-                for _ in range(1000):
+                for _ in range(300):
                     await c.send_text("{")
                     await asyncio.sleep(0)
                     if c.closing:
