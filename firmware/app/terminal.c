@@ -12,6 +12,7 @@
 #include "app/room_machine.h"
 #include "app/room_memory.h"
 #include "app/room_view.h"
+#include "app/settings_words.h"
 #include "app/signals.h"
 #include "app/tap.h"
 #include "app/time_zone.h"
@@ -33,10 +34,11 @@ struct terminal {
     struct kg_room_machine *machine;
     struct kg_link *link;
     struct kg_room_name name; /* as kept in the state folder */
-    int64_t next_day_us;      /* wall */
-    int64_t end_us;           /* INT64_MAX: none */
-    bool presenting;          /* a presentation has the large place */
-    bool main_changed;        /* since it was tapped last */
+    enum kg_media_path path;
+    int64_t next_day_us; /* wall */
+    int64_t end_us;      /* INT64_MAX: none */
+    bool presenting;     /* a presentation has the large place */
+    bool main_changed;   /* since it was tapped last */
     int64_t tapped_us;
     bool quit;
 };
@@ -185,19 +187,14 @@ static bool replace(char **setting, const char *option)
 
 static bool apply_options(struct terminal *t)
 {
+    if (!kg_terminal_settings_path(&t->settings, t->options->path, &t->path)) {
+        kg_log(KG_LOG_ERROR, "app", "app.settings",
+               "--path udp is refused: the settings say never (section media, key udp)");
+        return false;
+    }
     return replace(&t->settings.camera, t->options->camera) &&
            replace(&t->settings.microphone, t->options->microphone) &&
            replace(&t->settings.speaker, t->options->speaker);
-}
-
-static enum kg_media_path path_of(const struct terminal *t)
-{
-    const char *path = t->options->path;
-    if (path && strcmp(path, "udp") == 0)
-        return KG_MEDIA_PATH_UDP;
-    if (path ? strcmp(path, "tunnel") == 0 : t->settings.media_udp == KG_MEDIA_UDP_NEVER)
-        return KG_MEDIA_PATH_TUNNEL;
-    return KG_MEDIA_PATH_AUTO;
 }
 
 static bool open_ui(struct terminal *t)
@@ -229,11 +226,8 @@ static bool wire(struct terminal *t)
         return false;
     kg_room_memory_load(t->settings.state_folder, &t->name);
     kg_room_machine_remember(t->machine, &t->name);
-    const struct kg_link_params link = {.settings = &t->settings,
-                                        .path = path_of(t),
-                                        .screen = t->pictures,
-                                        .tap = t->tap,
-                                        .wake = kg_ui_wake};
+    const struct kg_link_params link = {
+        .settings = &t->settings, .path = t->path, .screen = t->pictures, .tap = t->tap, .wake = kg_ui_wake};
     t->link = kg_link_create(&link);
     if (!t->link)
         return false;
@@ -263,13 +257,15 @@ static bool wait_for_settings(struct terminal *t, const struct kg_settings_error
     static struct kg_room_state state;
     struct kg_intent intents[INTENTS];
     struct kg_settings_error last = *error;
+    char detail[sizeof state.error.detail];
     kg_room_state_init(&state);
     state.screen = KG_SCREEN_ERROR;
     state.error.problem = KG_PROBLEM_SETTINGS;
     state.error.retryable = true;
     while (!t->quit) {
         state.wall_us = kg_clock_wall_us();
-        kg_room_text_set(state.error.detail, sizeof state.error.detail, last.message);
+        kg_settings_words(detail, sizeof detail, t->options->config, &last);
+        kg_room_text_set(state.error.detail, sizeof state.error.detail, detail);
         kg_ui_update(t->ui, &state);
         int64_t now_us = kg_clock_now_us();
         size_t count = kg_ui_step(t->ui, now_us, LONGEST_WAIT_MS, intents, INTENTS);

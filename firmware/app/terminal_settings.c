@@ -88,6 +88,17 @@ bool kg_terminal_settings_load(const char *path, struct kg_terminal_settings *se
     return true;
 }
 
+bool kg_terminal_settings_path(const struct kg_terminal_settings *settings, const char *option,
+                               enum kg_media_path *path)
+{
+    bool never = settings->media_udp == KG_MEDIA_UDP_NEVER, udp = option && strcmp(option, "udp") == 0;
+    if (never && udp)
+        return false;
+    bool tunnel = never || (option && strcmp(option, "tunnel") == 0);
+    *path = udp ? KG_MEDIA_PATH_UDP : tunnel ? KG_MEDIA_PATH_TUNNEL : KG_MEDIA_PATH_AUTO;
+    return true;
+}
+
 void kg_terminal_settings_defaults(struct kg_terminal_settings *settings)
 {
     memset(settings, 0, sizeof *settings);

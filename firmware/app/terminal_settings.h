@@ -38,6 +38,10 @@ struct kg_terminal_settings {
 /* false: *error says what and where; *settings is untouched. */
 KG_MUST_CHECK bool kg_terminal_settings_load(const char *path, struct kg_terminal_settings *settings,
                                              struct kg_settings_error *error);
+/* How media goes. option: NULL, "auto", "udp" or "tunnel". What the settings forbid an option cannot allow:
+ * false when it asks for UDP and they say never. */
+KG_MUST_CHECK bool kg_terminal_settings_path(const struct kg_terminal_settings *settings, const char *option,
+                                             enum kg_media_path *path);
 /* What stands when no file can be read: enough to show an error page. */
 void kg_terminal_settings_defaults(struct kg_terminal_settings *settings);
 void kg_terminal_settings_finish(struct kg_terminal_settings *settings);

@@ -6,8 +6,10 @@
 #include <time.h>
 
 #include "app/agenda_cache.h"
+#include "app/settings_words.h"
 #include "app/terminal_settings.h"
 #include "app/time_zone.h"
+#include "core/room_state.h"
 #include "core/words.h"
 #include "unit/app/folder.h"
 
@@ -156,6 +158,93 @@ static void test_japan_time_on_a_pc_in_utc(void **state)
     kg_terminal_settings_finish(&settings);
 }
 
+static void test_never_is_never(void **state)
+{
+    (void)state;
+    struct kg_terminal_settings settings = {.media_udp = KG_MEDIA_UDP_NEVER};
+    static const char *const options[] = {NULL, "auto", "tunnel"};
+    enum kg_media_path path;
+    for (size_t i = 0; i < KG_ARRAY_LEN(options); i++) {
+        path = KG_MEDIA_PATH_AUTO;
+        assert_true(kg_terminal_settings_path(&settings, options[i], &path));
+        assert_int_equal(path, KG_MEDIA_PATH_TUNNEL);
+    }
+    assert_false(kg_terminal_settings_path(&settings, "udp", &path));
+    static const enum kg_media_path free_choice[] = {KG_MEDIA_PATH_AUTO, KG_MEDIA_PATH_AUTO,
+                                                     KG_MEDIA_PATH_TUNNEL};
+    settings.media_udp = KG_MEDIA_UDP_AUTO;
+    for (size_t i = 0; i < KG_ARRAY_LEN(options); i++) {
+        assert_true(kg_terminal_settings_path(&settings, options[i], &path));
+        assert_int_equal(path, free_choice[i]);
+    }
+    assert_true(kg_terminal_settings_path(&settings, "udp", &path));
+    assert_int_equal(path, KG_MEDIA_PATH_UDP);
+}
+
+/* The sentences are made of what the loader really says: an expectation nobody translated shows here. */
+static void test_mistakes_in_japanese(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+    } mistakes[] = {
+        {GOOD "[video]\ncamra=test\n",
+         "の10行目: [video]のcamraという項目はありません。cameraの書き間違いではありませんか。"},
+        {GOOD "[video]\nqqqqqqqqqqqq=1\n",
+         "の10行目: [video]のqqqqqqqqqqqqという項目はありません。消してください。"},
+        {GOOD "[vidoe]\n", "の9行目: [vidoe]という項目はありません。[video]の書き間違いではありませんか。"},
+        {GOOD "[video]\nfps=0\n",
+         "の10行目: [video]のfpsの値が正しくありません。1から60までの整数にしてください。"},
+        {GOOD "[media]\nudp=sometimes\n",
+         "の10行目: [media]のudpの値が正しくありません。auto, neverのどれかにしてください。"},
+        {GOOD "[screen]\nfullscreen=yes\n",
+         "の10行目: [screen]のfullscreenの値が正しくありません。trueかfalseにしてください。"},
+        {GOOD "[screen]\ntime-zone=Asia/Tokio\n", "の10行目: [screen]のtime-zoneの値が正しくありません。Asia/"
+                                                  "Tokyoのような時間帯の名前にしてください。"},
+        {GOOD "[screen]\ntime-zone=JST 9\n", "の10行目: [screen]のtime-zoneの値が正しくありません。Asia/"
+                                             "Tokyoのような時間帯の名前にしてください。"},
+        {GOOD "[proxy]\nhost=\n",
+         "の10行目: [proxy]のhostの値が正しくありません。1から253バイトまでの文字列にしてください。"},
+        {GOOD "[proxy]\nhost=a\\q\n",
+         "の10行目: [proxy]のhostの値が正しくありません。「\\」を「\\\\」と書いた文字列にしてください。"},
+        {GOOD "[video]\nwidth=641\n", ": [video]のwidthの値が正しくありません。偶数にしてください。"},
+        {GOOD "[proxy]\nhost=p\nuser=a:b\n",
+         ": [proxy]のuserの値が正しくありません。「:」を含まない名前にしてください。"},
+        {GOOD "[proxy]\nhost=p\npassword=x\n", ": [proxy]にpasswordがあるときは、userも書いてください。"},
+        {GOOD "[proxy]\nuser=x\n", ": [proxy]にuserがあるときは、hostも書いてください。"},
+        {GOOD "[video]\nfps=9\nfps=9\n",
+         "の11行目: [video]のfpsが2回書かれています。1つだけ残してください。"},
+        {GOOD "host\n", "の9行目: 書き方が正しくありません。[名前]、項目=値、#"
+                        "で始まる注釈のどれかを、UTF-8で書いてください。"},
+        {"[relay]\n", ": [relay]のhostがありません。書き加えてください。"},
+    };
+    for (size_t i = 0; i < KG_ARRAY_LEN(mistakes); i++) {
+        struct kg_terminal_settings settings;
+        struct kg_settings_error error;
+        char text[256], expected[512], shown[256];
+        assert_false(load(mistakes[i].text, &settings, &error));
+        kg_settings_words(text, sizeof text, "/etc/kaigi/terminal.conf", &error);
+        snprintf(expected, sizeof expected, "/etc/kaigi/terminal.conf%s", mistakes[i].words);
+        assert_string_equal(text, expected);
+        kg_room_text_set(shown, sizeof shown, text);
+        assert_string_equal(shown, expected);
+    }
+}
+
+static void test_long_path_and_no_file(void **state)
+{
+    (void)state;
+    struct kg_terminal_settings settings;
+    struct kg_settings_error error;
+    char path[256], text[256];
+    memset(path, 'x', sizeof path);
+    snprintf(path + 200, sizeof path - 200, "/terminal.conf");
+    path[0] = '/';
+    assert_false(kg_terminal_settings_load(path, &settings, &error));
+    kg_settings_words(text, sizeof text, path, &error);
+    assert_string_equal(text, "terminal.conf: ファイルを読めません。場所と、読む権限を確かめてください。");
+}
+
 static void test_defaults_show_a_page(void **state)
 {
     (void)state;
@@ -175,6 +264,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_values, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_time_zones, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_japan_time_on_a_pc_in_utc, make_folder, remove_folder),
+        cmocka_unit_test(test_never_is_never),
+        cmocka_unit_test_setup_teardown(test_mistakes_in_japanese, make_folder, remove_folder),
+        cmocka_unit_test(test_long_path_and_no_file),
         cmocka_unit_test(test_defaults_show_a_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

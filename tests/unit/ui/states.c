@@ -320,8 +320,8 @@ static void error_long(struct kg_room_state *s)
     s->error.problem = KG_PROBLEM_SETTINGS;
     kg_room_text_set(
         s->error.detail, sizeof(s->error.detail),
-        "/etc/kaigi/terminal.conf:17: unknown key \"media.udpp\" in a very long line that an administrator "
-        "wrote by hand one evening; did you mean \"media.udp\"? Nothing was changed and the line is kept");
+        "/etc/kaigi/terminal.confの17行目: "
+        "[screen]のtime-zoneの値が正しくありません。Asia/Tokyoのような時間帯の名前にしてください。");
 }
 
 #define ERROR_CASE(lower, UPPER)                                                                             \
