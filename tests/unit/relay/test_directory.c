@@ -124,7 +124,7 @@ static void test_other_rooms_by_name_only(void **state)
 static void test_names_are_cut_to_fit(void **state)
 {
     (void)state;
-    static char ids[12][8];
+    static char ids[12][16];
     char *rooms[12];
     struct kg_directory *d = kg_directory_create();
     for (int i = 0; i < 12; i++) {
