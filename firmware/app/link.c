@@ -1,5 +1,6 @@
 #include "app/link.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "net/srtp.h"
 #include "signal/message.h"
 
+enum { MUTED_MICROPHONE = 1, MUTED_CAMERA = 2 };
 enum {
     ACTIONS = 32,
     EVENTS = 256,
@@ -27,6 +29,8 @@ struct kg_link {
     struct kg_thread thread;
     struct kg_queue *actions; /* struct kg_room_action: main → net */
     struct kg_queue *events;  /* struct kg_link_event: net and media → main */
+    atomic_uint wanted;       /* MUTED_*, the newest word of main: not lost in a full queue of actions */
+    atomic_bool overrun;      /* an action was: what main believes of us is not so */
     struct kg_loop *loop;
 
     /* Of the net thread. */
@@ -257,7 +261,6 @@ static bool ensure_media(struct kg_link *link)
 static void join(struct kg_link *link, const struct kg_room_action *action)
 {
     end_call(link);
-    link->muted = action->muted;
     link->request = action->request;
     if (!ensure_media(link)) {
         lose_call(link, "camera and microphone cannot be started");
@@ -270,8 +273,8 @@ static void join(struct kg_link *link, const struct kg_room_action *action)
                                           .path = link->params.path,
                                           .max_bps = (uint32_t)s->media_max_kbps * 1000,
                                           .tunnel = connection(s),
-                                          .microphone_muted = action->muted.microphone,
-                                          .camera_muted = action->muted.camera,
+                                          .microphone_muted = link->muted.microphone,
+                                          .camera_muted = link->muted.camera,
                                           .report = on_report,
                                           .user = link};
     link->call = kg_call_create(&params);
@@ -284,7 +287,7 @@ static void join(struct kg_link *link, const struct kg_room_action *action)
                                           .meeting = action->uid,
                                           .offer = kg_call_offer(link->call),
                                           .line_count = KG_OFFER_LINES,
-                                          .muted = action->muted,
+                                          .muted = link->muted,
                                           .resume = action->token[0] ? action->token : NULL}};
     memcpy(message.join.lines, kg_call_lines(link->call), KG_OFFER_LINES * sizeof message.join.lines[0]);
     send_message(link, &message);
@@ -300,8 +303,13 @@ static void leave(struct kg_link *link)
     link->media = NULL;
 }
 
-static void mute(struct kg_link *link, struct kg_muted muted)
+/* As the newest action says, not as the one in hand: that one may have waited. */
+static void follow_mute(struct kg_link *link)
 {
+    unsigned wanted = atomic_load(&link->wanted);
+    const struct kg_muted muted = {.microphone = wanted & MUTED_MICROPHONE, .camera = wanted & MUTED_CAMERA};
+    if (muted.microphone == link->muted.microphone && muted.camera == link->muted.camera)
+        return;
     link->muted = muted;
     if (link->media)
         kg_media_mute(link->media, muted.microphone, muted.camera);
@@ -337,6 +345,42 @@ static void stop(struct kg_link *link)
     kg_ws_client_close(link->control);
 }
 
+/* An action is lost, perhaps the one that would have closed the microphone: nothing goes on that nobody is
+ * known to want. For the main thread it is a broken line, after which it begins again. */
+static void start_over(struct kg_link *link)
+{
+    struct kg_room_action left;
+    const struct kg_link_event event = {
+        .kind = KG_LINK_CLOSED,
+        .close = {.failure = KG_WS_CLOSED, .detail = "the net thread does not keep up"}};
+    while (kg_queue_pop(link->actions, &left)) {
+    }
+    link->welcomed = false;
+    leave(link);
+    kg_ws_client_destroy(link->control);
+    link->control = NULL;
+    post(link, &event);
+}
+
+static void act(struct kg_link *link, const struct kg_room_action *action)
+{
+    follow_mute(link);
+    switch (action->kind) {
+    case KG_ROOM_CONNECT:
+        connect_control(link);
+        break;
+    case KG_ROOM_JOIN:
+        join(link, action);
+        break;
+    case KG_ROOM_LEAVE:
+        leave(link);
+        break;
+    case KG_ROOM_MUTE: /* done */
+    case KG_ROOM_SAVE_PRIVACY:
+        break;
+    }
+}
+
 static void on_actions(void *user)
 {
     struct kg_link *link = user;
@@ -344,22 +388,10 @@ static void on_actions(void *user)
     bool any = false;
     while (kg_queue_pop(link->actions, &action)) {
         any = true;
-        switch (action.kind) {
-        case KG_ROOM_CONNECT:
-            connect_control(link);
-            break;
-        case KG_ROOM_JOIN:
-            join(link, &action);
-            break;
-        case KG_ROOM_LEAVE:
-            leave(link);
-            break;
-        case KG_ROOM_MUTE:
-            mute(link, action.muted);
-            break;
-        case KG_ROOM_SAVE_PRIVACY:
-            break;
-        }
+        if (atomic_exchange(&link->overrun, false))
+            start_over(link);
+        else
+            act(link, &action);
     }
     /* Readable and empty: the main thread has closed the queue. */
     if (!any)
@@ -427,8 +459,15 @@ void kg_link_destroy(struct kg_link *link)
 
 void kg_link_do(struct kg_link *link, const struct kg_room_action *action)
 {
-    if (!kg_queue_push(link->actions, action))
-        kg_log(KG_LOG_ERROR, "app", NULL, "the net thread does not keep up: action %d is lost", action->kind);
+    atomic_store(&link->wanted, (action->muted.microphone ? MUTED_MICROPHONE : 0u) |
+                                    (action->muted.camera ? MUTED_CAMERA : 0u));
+    if (kg_queue_push(link->actions, action) || action->kind == KG_ROOM_MUTE)
+        return; /* a mute needs no room: the thread looks before each action that waits */
+    kg_log(KG_LOG_ERROR, "app", "app.actions-full", "the net thread does not keep up: action %d is lost",
+           action->kind);
+    atomic_store(&link->overrun, true);
+    /* Again, only to wake it: there may be room by now, and then nothing may be left that would. */
+    (void)!kg_queue_push(link->actions, action);
 }
 
 bool kg_link_take(struct kg_link *link, struct kg_link_event *event)

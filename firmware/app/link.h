@@ -38,7 +38,8 @@ struct kg_link_event {
 KG_MUST_CHECK struct kg_link *kg_link_create(const struct kg_link_params *params);
 /* Leaves a meeting politely (bounded: 500 ms), stops and joins. */
 void kg_link_destroy(struct kg_link *link);
-/* Any action but KG_ROOM_SAVE_PRIVACY. */
+/* Any action but KG_ROOM_SAVE_PRIVACY; each carries the newest `muted`, which is never lost. When too many
+ * wait, any other may be: the call and the connection then end, and KG_LINK_CLOSED says so. */
 void kg_link_do(struct kg_link *link, const struct kg_room_action *action);
 /* false: nothing waits. */
 KG_MUST_CHECK bool kg_link_take(struct kg_link *link, struct kg_link_event *event);
