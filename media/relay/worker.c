@@ -185,6 +185,9 @@ static void handle_inbox(struct kg_worker *worker)
         struct kg_route learnt = {.path = item.path, .worker = item.from};
         const struct kg_route *known;
         worker->via = item.from;
+        /* Read after the item was taken: by an older clock one that came meanwhile would seem to arrive
+         * before it was sent, and everything after it late. */
+        worker->now_us = kg_clock_now_us();
         switch (item.kind) {
         case KG_INBOX_DATAGRAM:
             if (item.tunnel) {
