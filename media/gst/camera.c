@@ -56,8 +56,7 @@ static void failed(struct kg_camera *camera, const char *cause)
         [CAMERA_DEVICE] =
             "check its cable, and that no other program holds it (fuser -v); it is tried again by itself",
         [CAMERA_FILE] =
-            "check that the file is there and that GStreamer decodes it (gst-play-1.0); it is tried "
-            "again by itself",
+            "check that the file is there and decodes (gst-play-1.0); it is tried again by itself",
     };
     char text[KG_PIPELINE_ERROR_MAX + 300];
     if (camera->reported)
