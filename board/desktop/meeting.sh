@@ -135,6 +135,7 @@ mark_room() {
 tapped_room() {
     local name=$1
     shift
+    [ -e "$state/relay-idle.json" ] || "$measure" usage "$relay_pid" "$state/relay-idle.json"
     mkdir -m 700 "$state/$name/tap"
     start "$name" "${room_in[@]}" "$terminal" --config "$state/$name/terminal.conf" --headless \
         --tap "$state/$name/tap" --camera "$state/$name/clip.y4m" --microphone "$state/$name/voice.wav" \
@@ -153,7 +154,9 @@ meet() {
     "$measure" usage "$relay_pid" "$state/relay-before.json"
     touched=$("$measure" touch "$state/room-a/tap" home.join 5000) || explain room-a "the button could not be touched"
     echo "Touched. The rooms meet for $seconds seconds"
-    sleep "$((seconds - 1))"
+    sleep 3 # the first keyframes, and the rate finding its place, are no measure of what is sent
+    "$ctl" status --state "$state/relay" --json >"$state/early.json" || fail "the relay gave no status"
+    sleep "$((seconds - 4))"
     for name in room-a room-b; do
         "$measure" usage "${room_pid[$name]}" "$state/$name/after.json" || explain "$name" "$name is gone"
     done
@@ -166,8 +169,8 @@ meet() {
     for name in room-a room-b; do kill "${room_pid[$name]}" 2>/dev/null || true; done
     for name in room-a room-b; do wait "${room_pid[$name]}" || explain "$name" "$name did not end cleanly"; done
     echo "Measuring"
-    "$measure" report "$to/report.json" "$seconds" "$state/status.json" "$state/relay-before.json" \
-        "$state/relay-after.json" \
+    "$measure" report "$to/report.json" "$seconds" "$state/early.json" "$state/status.json" "$state/relay-idle.json" \
+        "$state/relay-before.json" "$state/relay-after.json" \
         room-a "$state/room-a/tap" "$state/room-a/clip.y4m" up "$touched" \
         "$state/room-a/before.json" "$state/room-a/after.json" \
         room-b "$state/room-b/tap" "$state/room-b/clip.y4m" down 0 \

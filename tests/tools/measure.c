@@ -19,7 +19,8 @@ static const char usage_text[] =
     "microseconds\n"
     "kaigi-measure screenshot DIR OUT.png\n"
     "kaigi-measure usage PID OUT.json                                              CPU and memory so far\n"
-    "kaigi-measure report OUT.json SECONDS STATUS.json RELAY_BEFORE RELAY_AFTER\n"
+    "kaigi-measure report OUT.json SECONDS EARLY.json STATUS.json RELAY_IDLE RELAY_BEFORE "
+    "RELAY_AFTER\n"
     "              NAME DIR CLIP up|down TOUCHED_US BEFORE AFTER   (this line twice)\n";
 
 static uint32_t number(const char *text)
@@ -84,11 +85,13 @@ static bool run_report(char **a)
 {
     struct kg_report report = {.out = a[0],
                                .seconds = strtod(a[1], NULL),
-                               .status = a[2],
-                               .relay_before = a[3],
-                               .relay_after = a[4]};
+                               .early = a[2],
+                               .status = a[3],
+                               .relay_idle = a[4],
+                               .relay_before = a[5],
+                               .relay_after = a[6]};
     for (int i = 0; i < 2; i++) {
-        char **r = a + 5 + (ptrdiff_t)7 * i;
+        char **r = a + 7 + (ptrdiff_t)7 * i;
         report.room[i] =
             (struct kg_report_room){r[0], r[1], r[2], chirp_of(r[3]), strtoll(r[4], NULL, 10), r[5], r[6]};
     }
@@ -104,7 +107,7 @@ int main(int argc, char **argv)
     } verbs[] = {
         {"clip", 6, run_clip},      {"voice", 4, run_voice},           {"wait", 3, run_wait},
         {"touch", 3, run_touch},    {"screenshot", 2, run_screenshot}, {"usage", 2, run_usage},
-        {"report", 19, run_report},
+        {"report", 21, run_report},
     };
     gst_init(NULL, NULL);
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++) {

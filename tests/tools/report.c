@@ -80,8 +80,18 @@ static json_t *sum_of(const json_t *status, const char *key)
     return json_integer(sum);
 }
 
+/* What a room sent between two statuses: UDP payload bytes of its RTP as the relay counted them. */
+static json_t *sent_kbps(const json_t *early, const json_t *status, const char *room)
+{
+    const json_t *from = party_of(early, room), *to = party_of(status, room);
+    double seconds = grown(early, status, "uptime_s");
+    if (!from || !to || seconds <= 0)
+        return json_null();
+    return json_real(round(grown(from, to, "bytes_in") * 8 / 1000 / seconds));
+}
+
 static json_t *room_json(const struct kg_report_room *room, const struct kg_sight *s,
-                         const struct kg_hearing *h, const json_t *status)
+                         const struct kg_hearing *h, const json_t *early, const json_t *status)
 {
     json_t *before = load(room->before), *after = load(room->after), *party = party_of(status, room->name);
     json_t *out = json_object();
@@ -104,6 +114,7 @@ static json_t *room_json(const struct kg_report_room *room, const struct kg_sigh
                         both ? json_real(rounded(s->delay_ms_p50 - h->delay_ms)) : json_null());
     json_object_set(out, "srtp_profile", json_object_get(party, "srtp_profile"));
     json_object_set(out, "path", json_object_get(party, "path"));
+    json_object_set_new(out, "sent_kbps", sent_kbps(early, status, room->name));
     json_object_set_new(out, "cpu_s", json_real(grown(before, after, "cpu_s")));
     json_object_set_new(out, "cpu_draw_s", json_real(grown(before, after, "cpu_main_s")));
     json_object_set(out, "rss_kb", json_object_get(after, "rss_kb"));
@@ -115,11 +126,14 @@ static json_t *room_json(const struct kg_report_room *room, const struct kg_sigh
 static json_t *relay_json(const struct kg_report *report, const json_t *status)
 {
     json_t *before = load(report->relay_before), *after = load(report->relay_after);
+    json_t *idle = load(report->relay_idle);
     json_t *out = json_object();
     json_object_set_new(out, "packets_in", sum_of(status, "packets_in"));
     json_object_set_new(out, "packets_out", sum_of(status, "packets_out"));
     json_object_set_new(out, "cpu_s", json_real(grown(before, after, "cpu_s")));
+    json_object_set(out, "rss_idle_kb", json_object_get(idle, "rss_kb"));
     json_object_set(out, "rss_kb", json_object_get(after, "rss_kb"));
+    json_decref(idle);
     json_decref(before);
     json_decref(after);
     return out;
@@ -127,7 +141,7 @@ static json_t *relay_json(const struct kg_report *report, const json_t *status)
 
 bool kg_report_write(const struct kg_report *report)
 {
-    json_t *status = load(report->status), *rooms = json_object();
+    json_t *early = load(report->early), *status = load(report->status), *rooms = json_object();
     bool good = true;
     for (int i = 0; i < 2; i++) {
         const struct kg_report_room *me = &report->room[i], *other = &report->room[1 - i];
@@ -136,7 +150,7 @@ bool kg_report_write(const struct kg_report *report)
         bool seen = kg_sight_measure(other->tap_dir, me->tap_dir, other->clip, &sight);
         bool heard = kg_hearing_measure(other->tap_dir, me->tap_dir, other->chirp, &hearing);
         good &= seen && heard && judge(me->name, &sight, &hearing, report->seconds);
-        json_object_set_new(rooms, me->name, room_json(me, &sight, &hearing, status));
+        json_object_set_new(rooms, me->name, room_json(me, &sight, &hearing, early, status));
     }
     json_t *root = json_pack("{s:f,s:b,s:o,s:o}", "seconds", report->seconds, "met", (int)good, "rooms",
                              rooms, "relay", relay_json(report, status));
@@ -145,6 +159,7 @@ bool kg_report_write(const struct kg_report *report)
         good = false;
     }
     json_decref(root);
+    json_decref(early);
     json_decref(status);
     return good;
 }

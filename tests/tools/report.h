@@ -18,8 +18,9 @@ struct kg_report_room {
 
 struct kg_report {
     struct kg_report_room room[2];
-    double seconds;     /* how long the rooms were to be together */
-    const char *status; /* `kaigi-ctl status --json` during the meeting */
+    double seconds;             /* how long the rooms were to be together */
+    const char *early, *status; /* `kaigi-ctl status --json` soon after the beginning, and at the end */
+    const char *relay_idle;     /* usage files: before any room came */
     const char *relay_before, *relay_after;
     const char *out; /* report.json */
 };

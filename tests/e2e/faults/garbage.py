@@ -264,8 +264,9 @@ def garbage():
         for room, chirp, touch in ((a, "up", touched), (b, "down", 0)):
             rooms += [room.name, room.tap, room.folder / "clip.y4m", chirp, touch, world.folder / f"{room.name}-before.json",
                       world.folder / f"{room.name}-after.json"]
-        measure("report", report, f"{seconds:.1f}", world.folder / "status.json", world.folder / "relay-before.json",
-                world.folder / "relay-after.json", *rooms)
+        measure("report", report, f"{seconds:.1f}", world.folder / "status.json", world.folder / "status.json",
+                world.folder / "relay-before.json", world.folder / "relay-before.json", world.folder / "relay-after.json",
+                *rooms)
         for name, room in json.loads(report.read_text())["rooms"].items():
             video, audio = room["video"], room["audio"]
             print(name, f"{video['fps']} fps, frozen {video['freeze_ms']} ms, SSIM {video['ssim']}, "

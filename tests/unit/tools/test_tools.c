@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <gst/gst.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 
 #include "tools/hearing.h"
 #include "tools/mark.h"
+#include "tools/report.h"
 #include "tools/sight.h"
 #include "tools/ssim.h"
 #include "tools/tap.h"
@@ -239,6 +241,47 @@ static int prepare(void **state)
     return kg_mark_write(&c) ? 0 : 1;
 }
 
+static const char *write_json(const char *name, const char *text)
+{
+    static char paths[4][80];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    return path;
+}
+
+static void report_tells_what_was_sent(void **state)
+{
+    (void)state;
+    char out[80];
+    snprintf(out, sizeof out, "%s/report.json", dir);
+    struct kg_report report = {
+        .room = {{.name = "room-a", .tap_dir = dir, .clip = clip},
+                 {.name = "room-b", .tap_dir = dir, .clip = clip}},
+        .seconds = 10,
+        .out = out,
+        .early = write_json("early.json", "{\"uptime_s\": 5.5, \"meetings\": [{\"parties\": ["
+                                          "{\"room\": \"room-a\", \"bytes_in\": 100000}]}]}"),
+        .status = write_json("status.json", "{\"uptime_s\": 15.5, \"meetings\": [{\"parties\": ["
+                                            "{\"room\": \"room-b\", \"bytes_in\": 700},"
+                                            "{\"room\": \"room-a\", \"bytes_in\": 2100000}]}]}"),
+        .relay_idle = write_json("idle.json", "{\"rss_kb\": 9000}"),
+    };
+    assert_false(kg_report_write(&report)); /* nobody saw or heard anything */
+    json_t *root = json_load_file(out, 0, NULL), *rooms = json_object_get(root, "rooms");
+    json_t *a = json_object_get(json_object_get(rooms, "room-a"), "sent_kbps");
+    assert_true(json_is_real(a) && json_real_value(a) == 1600);
+    /* A room that was not there at the beginning: better no figure than a wrong one. */
+    assert_true(json_is_null(json_object_get(json_object_get(rooms, "room-b"), "sent_kbps")));
+    json_t *idle = json_object_get(json_object_get(root, "relay"), "rss_idle_kb");
+    assert_int_equal(json_integer_value(idle), 9000);
+    json_decref(root);
+}
+
 static int clean(void **state)
 {
     (void)state;
@@ -248,6 +291,10 @@ static int clean(void **state)
                                         "b/speaker.tap",
                                         "clip.y4m",
                                         "voice.wav",
+                                        "early.json",
+                                        "status.json",
+                                        "idle.json",
+                                        "report.json",
                                         "a",
                                         "b",
                                         ""};
@@ -270,6 +317,7 @@ int main(void)
         cmocka_unit_test(hearing_hears_loss_and_silence),
         cmocka_unit_test(hearing_follows_a_playout_buffer_that_shrinks),
         cmocka_unit_test(chirps_of_the_other_room_are_not_ours),
+        cmocka_unit_test(report_tells_what_was_sent),
     };
     return cmocka_run_group_tests(tests, prepare, clean);
 }
