@@ -9,7 +9,7 @@
 #include "app/room_view.h"
 #include "base/log.h"
 
-enum { ACTIONS = 16 };
+enum { ACTIONS = 32 };
 enum link { LINK_DOWN, LINK_CONNECTING, LINK_READY };
 
 struct kg_room_machine {
