@@ -17,8 +17,13 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "relay/control.h"
+#include "signal/agenda.h"
 
 enum { LINE_WAIT_US = 10000000, REPLY_WAIT_US = 30000000, FIRST_BYTES = 4096 };
+
+/* What of an imported calendar is kept. */
+#define IMPORT_BEFORE_US (INT64_C(86400) * 1000000)
+#define IMPORT_AFTER_US  (INT64_C(400) * 86400 * 1000000)
 
 struct kg_admin {
     struct kg_control *control;
@@ -99,6 +104,43 @@ static json_t *failure(const char *text)
     return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
+static bool is_import(const json_t *request)
+{
+    const char *command = json_string_value(json_object_get(request, "command"));
+    return command && strcmp(command, "agenda-import") == 0;
+}
+
+/* A large calendar takes 0.3 s to read. That is done here: control would leave every room waiting meanwhile.
+ * NULL: *refusal says why. */
+static struct kg_agenda *read_calendar(const json_t *request, json_t **refusal)
+{
+    const json_t *text = json_object_get(request, "calendar");
+    int64_t now_us = kg_clock_wall_us();
+    if (!json_is_string(text)) {
+        *refusal = failure("the request holds no calendar");
+        return NULL;
+    }
+    struct kg_agenda *agenda = kg_agenda_parse(json_string_value(text), json_string_length(text),
+                                               now_us - IMPORT_BEFORE_US, now_us + IMPORT_AFTER_US);
+    if (!agenda)
+        *refusal = failure("the relay has no memory left");
+    return agenda;
+}
+
+/* Takes request. NULL: control will answer; otherwise the reply. */
+static json_t *hand_over(struct kg_admin *a, json_t *request)
+{
+    static const char busy[] = "the relay is too busy; try again";
+    if (!is_import(request))
+        return kg_control_ask(a->control, request, a->replies) ? NULL : failure(busy);
+    json_t *refusal = NULL;
+    struct kg_agenda *agenda = read_calendar(request, &refusal);
+    json_decref(request);
+    if (!agenda)
+        return refusal;
+    return kg_control_import(a->control, agenda, a->replies) ? NULL : failure(busy);
+}
+
 static json_t *ask(struct kg_admin *a, const struct line *line)
 {
     json_error_t error;
@@ -115,8 +157,9 @@ static json_t *ask(struct kg_admin *a, const struct line *line)
     if (a->owed)
         json_decref(reply);
     a->owed = false;
-    if (!kg_control_ask(a->control, request, a->replies))
-        return failure("the relay is too busy; try again");
+    json_t *refusal = hand_over(a, request);
+    if (refusal)
+        return refusal;
     if (kg_queue_pop_wait(a->replies, &reply, kg_clock_now_us() + REPLY_WAIT_US))
         return reply;
     a->owed = true;

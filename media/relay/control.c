@@ -170,6 +170,8 @@ static void on_command(void *user)
             kg_tls_server_reload(c->tls, c->params.settings->state);
         else if (command.kind == KG_CONTROL_STOP)
             begin_stop(c);
+        else if (command.kind == KG_CONTROL_IMPORT)
+            kg_control_take_agenda(c, command.agenda, command.replies);
         else
             kg_control_request(c, command.request, command.replies);
     }
@@ -315,6 +317,15 @@ bool kg_control_ask(struct kg_control *c, json_t *request, struct kg_queue *repl
     return false;
 }
 
+bool kg_control_import(struct kg_control *c, struct kg_agenda *agenda, struct kg_queue *replies)
+{
+    struct kg_control_command command = {.kind = KG_CONTROL_IMPORT, .agenda = agenda, .replies = replies};
+    if (kg_queue_push(c->commands, &command))
+        return true;
+    kg_agenda_destroy(agenda);
+    return false;
+}
+
 void kg_control_destroy(struct kg_control *c)
 {
     if (!c)
@@ -327,8 +338,10 @@ void kg_control_destroy(struct kg_control *c)
     kg_loop_destroy(c->loop);
     kg_control_drop_waiting(c);
     struct kg_control_command left;
-    while (c->commands && kg_queue_pop(c->commands, &left))
+    while (c->commands && kg_queue_pop(c->commands, &left)) {
         json_decref(left.request);
+        kg_agenda_destroy(left.agenda);
+    }
     kg_queue_destroy(c->commands);
     kg_hall_destroy(c->hall);
     kg_directory_destroy(c->directory);

@@ -12,6 +12,7 @@
 #include "relay/relay_settings.h"
 #include "relay/store.h"
 
+struct kg_agenda;
 struct kg_control;
 struct kg_queue;
 struct kg_tunnels;
@@ -51,3 +52,6 @@ int64_t kg_control_stuck_us(const struct kg_control *control, int64_t now_us);
  * (struct json_t *, the taker's) in `replies`. Takes request in any case. false: not possible now.
  * Thread: the admin socket's. */
 KG_MUST_CHECK bool kg_control_ask(struct kg_control *control, json_t *request, struct kg_queue *replies);
+/* The same for a calendar that was read: its meetings replace what is known of them, once written. */
+KG_MUST_CHECK bool kg_control_import(struct kg_control *control, struct kg_agenda *agenda,
+                                     struct kg_queue *replies);

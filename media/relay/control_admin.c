@@ -10,9 +10,6 @@
 #include "net/identity.h"
 #include "relay/control_internal.h"
 
-#define IMPORT_BEFORE_US (INT64_C(86400) * 1000000)
-#define IMPORT_AFTER_US  (INT64_C(400) * 86400 * 1000000)
-
 void kg_control_reply(struct kg_queue *replies, json_t *reply)
 {
     /* Every request has exactly one reply, even if it could not be put together (text that is not UTF-8). */
@@ -239,23 +236,15 @@ static void report_strangers(struct kg_control *c, const struct kg_meeting *meet
     }
 }
 
-static void import_agenda(struct kg_control *c, const json_t *request, struct kg_queue *replies)
+void kg_control_take_agenda(struct kg_control *c, struct kg_agenda *agenda, struct kg_queue *replies)
 {
-    const json_t *text = json_object_get(request, "calendar");
-    int64_t now_us = kg_clock_wall_us();
-    if (!json_is_string(text)) {
-        refuse(replies, "the request holds no calendar");
-        return;
-    }
-    struct kg_agenda *agenda = kg_agenda_parse(json_string_value(text), json_string_length(text),
-                                               now_us - IMPORT_BEFORE_US, now_us + IMPORT_AFTER_US);
     json_t *reports = json_array();
     size_t count = 0;
-    struct kg_meeting *news = agenda && reports ? pick_news(c, agenda, reports, &count) : NULL;
+    struct kg_meeting *news = reports && !c->stopping ? pick_news(c, agenda, reports, &count) : NULL;
     if (!news) {
         kg_agenda_destroy(agenda);
         json_decref(reports);
-        refuse(replies, "the relay has no memory left");
+        refuse(replies, c->stopping ? "the relay is shutting down" : "the relay has no memory left");
         return;
     }
     for (size_t i = 0; i < agenda->report_count; i++)
@@ -288,8 +277,6 @@ void kg_control_request(struct kg_control *c, json_t *request, struct kg_queue *
         add_room(c, request, replies);
     else if (strcmp(command, "room-revoke") == 0)
         revoke_room(c, request, replies);
-    else if (strcmp(command, "agenda-import") == 0)
-        import_agenda(c, request, replies);
     else
         refuse(replies, "this relay knows no command \"%.40s\"; kaigi-ctl and kaigi-relay differ in version",
                command);

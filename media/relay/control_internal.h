@@ -21,10 +21,11 @@ enum {
     KG_CONTROL_STOP_US = 2000000,
 };
 
-enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST };
+enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST, KG_CONTROL_IMPORT };
 struct kg_control_command {
     enum kg_control_command_kind kind;
-    json_t *request;
+    json_t *request;          /* KG_CONTROL_REQUEST */
+    struct kg_agenda *agenda; /* KG_CONTROL_IMPORT */
     struct kg_queue *replies;
 };
 
@@ -117,6 +118,7 @@ void kg_control_join(struct kg_control *control, struct kg_session *session,
 
 /* control_admin.c */
 void kg_control_request(struct kg_control *control, json_t *request, struct kg_queue *replies);
+void kg_control_take_agenda(struct kg_control *control, struct kg_agenda *agenda, struct kg_queue *replies);
 void kg_control_store_result(struct kg_control *control, const struct kg_store_result *result);
 void kg_control_reply(struct kg_queue *replies, json_t *reply);
 void kg_control_drop_waiting(struct kg_control *control);

@@ -98,6 +98,12 @@ class ControlClient:
         await self.wait(lambda c: c.room and c.agenda, timeout)
         return self
 
+    async def ping(self):
+        """Seconds until the relay answered a WebSocket ping."""
+        sent = time.monotonic()
+        await (await self._socket.ping())
+        return time.monotonic() - sent
+
     async def close(self):
         if self._socket:
             await self._socket.close()

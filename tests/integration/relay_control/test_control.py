@@ -8,7 +8,7 @@ import time
 import unittest
 
 import websockets
-from harness import CTL, LINES, Relay, Room, credentials, event, offer, run, stun_request
+from harness import CTL, LINES, Relay, Room, calendar, credentials, event, offer, run, stun_request
 
 from kaigi_client import ConnectionEnded, RelayError, tls_context, url
 
@@ -234,6 +234,27 @@ class Control(unittest.IsolatedAsyncioTestCase):
         self.assertIn("2 meetings imported", done.stdout)
         self.assertRegex(done.stderr, r"agenda\.ics:\d+: left out: .*UID bad")
         self.assertIn("room zz is not enrolled", done.stderr)
+
+    async def test_rooms_do_not_wait_for_a_large_import(self):
+        with Relay(rooms="ab") as relay:
+            path = relay.folder / "large.ics"
+            path.write_text(calendar(event("mine", "a"), *(event(f"m{i}", "b", 10 * i, extra=["DESCRIPTION:" + "x" * 300])
+                                                           for i in range(2000))), newline="")
+            async with relay.client("a") as a:
+                await a.ping()
+                started, waits = time.monotonic(), []
+                ctl = await asyncio.create_subprocess_exec(CTL, "agenda", "import", path, "--state", relay.state,
+                                                           stdout=subprocess.DEVNULL)
+                done = asyncio.create_task(ctl.wait())
+                while not done.done():
+                    waits.append(await a.ping())
+                    await asyncio.sleep(0.005)
+                took = time.monotonic() - started
+                self.assertEqual(await done, 0)
+                # Reading is most of the work, sanitized or not, and is not done where rooms are heard.
+                self.assertLess(max(waits), took / 3, f"{len(waits)} pings while the import took {took:.2f} s")
+                print(f"import {took * 1000:.0f} ms, longest ping {max(waits) * 1000:.0f} ms")
+                await a.wait(lambda x: "UID:mine" in x.agenda)
 
     async def test_status_tells_paths_and_counters(self):
         async with self.relay.client("a") as a:
