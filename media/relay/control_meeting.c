@@ -290,6 +290,18 @@ static void tell_slots(struct kg_hall_seat *seat, const uint32_t source[KG_SLOTS
         kg_session_send(seat->session, &message);
 }
 
+static void tell_watched(const struct kg_hall_seat *seat, const bool watched[KG_SOURCE_KINDS])
+{
+    static const enum kg_source_kind pictures[] = {KG_SOURCE_CAMERA, KG_SOURCE_PRESENTATION};
+    struct kg_message message = {.type = KG_MESSAGE_WATCHED};
+    for (unsigned i = 0; i < KG_ARRAY_LEN(pictures); i++) {
+        if (seat->offered[pictures[i]] && watched[pictures[i]])
+            message.watched.sources[message.watched.source_count++] = seat->source[pictures[i]];
+    }
+    if (seat->session)
+        kg_session_send(seat->session, &message);
+}
+
 static const char *close_text(enum kg_worker_close reason)
 {
     static const char *const texts[] = {
@@ -340,6 +352,9 @@ void kg_control_worker_event(struct kg_control *c, const struct kg_worker_event 
         break;
     case KG_WORKER_EVENT_SLOTS:
         tell_slots(seat, event->slots.source);
+        break;
+    case KG_WORKER_EVENT_WATCHED:
+        tell_watched(seat, event->watched.kind);
         break;
     default:
         break;

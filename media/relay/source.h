@@ -41,7 +41,9 @@ struct kg_source {
     struct kg_party *party;
     const struct kg_wire_line *line; /* in the party's wire; NULL: not negotiated */
     bool muted;
-    bool active;             /* packets have come lately, and it is not muted */
+    bool active;             /* packets have come lately, and it is not muted; or they need not come: */
+    bool idle;               /* its party was told that nobody watches it, so silence does not end it */
+    int64_t watched_us;      /* video: when somebody did last */
     uint32_t ssrc, rtx_ssrc; /* 0: not learnt yet */
 
     struct kg_receive_stats stats;

@@ -132,6 +132,7 @@ enum kg_worker_event_kind {
     KG_WORKER_EVENT_PATH_CHANGED,
     KG_WORKER_EVENT_CLOSED,   /* the worker has forgotten the party */
     KG_WORKER_EVENT_SLOTS,    /* what each slot of the party carries now */
+    KG_WORKER_EVENT_WATCHED,  /* which of the party's pictures anybody watches; before the first: all */
     KG_WORKER_EVENT_SPEAKING, /* the meeting's loudest source changed; 0: silence */
     KG_WORKER_EVENT_SOURCE,   /* a source began (first packet, unmuted) or ended (2 s silent, a presentation 5
                                  s) */
@@ -140,7 +141,7 @@ enum kg_worker_event_kind {
 };
 
 /* Fixed-size, no pointers: what params.events carries. Events of one party are in order. When the queue is
- * full a worker keeps trying CONNECTED, CLOSED and SLOTS (the newest) and drops the others. */
+ * full a worker keeps trying CONNECTED, CLOSED, SLOTS and WATCHED (the newest) and drops the others. */
 struct kg_worker_event {
     enum kg_worker_event_kind kind;
     unsigned worker;
@@ -158,6 +159,9 @@ struct kg_worker_event {
         struct {
             uint32_t source[KG_SLOTS]; /* by slot number; 0: empty */
         } slots;
+        struct {
+            bool kind[KG_SOURCE_KINDS];
+        } watched;
         struct {
             uint32_t source;
         } speaking;

@@ -72,7 +72,7 @@ struct kg_room { /* a meeting on this worker */
 };
 
 /* Events that must arrive, told as soon as the queue has room. */
-enum { KG_TELL_CONNECTED = 1, KG_TELL_PATH = 2, KG_TELL_SLOTS = 4, KG_TELL_CLOSED = 8 };
+enum { KG_TELL_CONNECTED = 1, KG_TELL_PATH = 2, KG_TELL_SLOTS = 4, KG_TELL_WATCHED = 8, KG_TELL_CLOSED = 16 };
 
 struct kg_seat { /* a party on this worker: its transport and its place in the forwarding core */
     struct kg_party party;
@@ -83,6 +83,7 @@ struct kg_seat { /* a party on this worker: its transport and its place in the f
     enum kg_worker_close reason;
     unsigned tell;
     uint32_t carried[KG_SLOTS];
+    bool watched[KG_SOURCE_KINDS];
     LIST_ENTRY(kg_seat) link, ufrag_link;
 };
 

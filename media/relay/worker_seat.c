@@ -188,11 +188,20 @@ static void on_speaking(void *user, uint32_t source)
     kg_worker_push_event(room->worker, &event);
 }
 
+static void on_watched(void *party_user, const bool watched[KG_SOURCE_KINDS])
+{
+    struct kg_seat *seat = party_user;
+    memcpy(seat->watched, watched, sizeof(seat->watched));
+    seat->tell |= KG_TELL_WATCHED;
+    tell(seat);
+}
+
 static const struct kg_forward_ops forward_ops = {.send_rtp = send_rtp,
                                                   .send_rtcp = send_rtcp,
                                                   .on_slots = on_slots,
                                                   .on_source = on_source,
-                                                  .on_speaking = on_speaking};
+                                                  .on_speaking = on_speaking,
+                                                  .on_watched = on_watched};
 
 /* --- telling control --- */
 
@@ -215,6 +224,10 @@ static bool tell_one(struct kg_seat *seat, unsigned what)
         event.kind = KG_WORKER_EVENT_SLOTS;
         memcpy(event.slots.source, seat->carried, sizeof(seat->carried));
         break;
+    case KG_TELL_WATCHED:
+        event.kind = KG_WORKER_EVENT_WATCHED;
+        memcpy(event.watched.kind, seat->watched, sizeof(seat->watched));
+        break;
     default:
         event.kind = KG_WORKER_EVENT_CLOSED;
         event.closed.reason = seat->reason;
@@ -225,7 +238,8 @@ static bool tell_one(struct kg_seat *seat, unsigned what)
 
 static void tell(struct kg_seat *seat)
 {
-    static const unsigned order[] = {KG_TELL_CONNECTED, KG_TELL_PATH, KG_TELL_SLOTS, KG_TELL_CLOSED};
+    static const unsigned order[] = {KG_TELL_CONNECTED, KG_TELL_PATH, KG_TELL_SLOTS, KG_TELL_WATCHED,
+                                     KG_TELL_CLOSED};
     for (size_t i = 0; seat->tell && i < KG_ARRAY_LEN(order); i++) {
         if (!(seat->tell & order[i]))
             continue;

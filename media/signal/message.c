@@ -25,6 +25,7 @@ static const struct {
     [KG_MESSAGE_PARTICIPANTS] = {"participants", KG_FROM_RELAY, kg_decode_participants,
                                  kg_encode_participants},
     [KG_MESSAGE_SLOTS] = {"slots", KG_FROM_RELAY, kg_decode_slots, kg_encode_slots},
+    [KG_MESSAGE_WATCHED] = {"watched", KG_FROM_RELAY, kg_decode_watched, kg_encode_watched},
     [KG_MESSAGE_LEFT] = {"left", KG_FROM_RELAY, kg_decode_left, kg_encode_left},
     [KG_MESSAGE_ERROR] = {"error", KG_FROM_RELAY, kg_decode_error, kg_encode_error},
     [KG_MESSAGE_CLOSING] = {"closing", KG_FROM_RELAY, kg_decode_closing, kg_encode_closing},

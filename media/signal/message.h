@@ -20,6 +20,7 @@ enum {
     KG_MAX_TOKEN_BYTES = 128,
     KG_MAX_PARTICIPANTS = 128,
     KG_MAX_SLOTS = KG_AUDIO_SLOTS + KG_VIDEO_SLOTS + KG_PRESENTATION_SLOTS,
+    KG_MAX_WATCHED = 8, /* own pictures: a camera, a presentation, and room for more */
     KG_ERROR_TEXT_BYTES = 200,
 };
 
@@ -36,6 +37,7 @@ enum kg_message_type {
     KG_MESSAGE_JOINED,
     KG_MESSAGE_PARTICIPANTS,
     KG_MESSAGE_SLOTS,
+    KG_MESSAGE_WATCHED,
     KG_MESSAGE_LEFT,
     KG_MESSAGE_ERROR,
     KG_MESSAGE_CLOSING,
@@ -122,6 +124,10 @@ struct kg_message {
             uint8_t slot_count;
             struct kg_message_slot slots[KG_MAX_SLOTS]; /* those that changed */
         } slots;
+        struct {
+            uint8_t source_count;
+            uint32_t sources[KG_MAX_WATCHED]; /* the client's own, never 0; those not named nobody watches */
+        } watched;
         struct {
             enum kg_reason reason;
         } left;

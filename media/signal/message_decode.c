@@ -341,6 +341,23 @@ bool kg_decode_slots(struct kg_message_reader *r, const json_t *root, struct kg_
     return true;
 }
 
+bool kg_decode_watched(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
+{
+    const json_t *list;
+    if (!array(r, root, "sources", KG_MAX_WATCHED, &list))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        uint32_t *source = &m->watched.sources[i];
+        if (!id(r, json_array_get(list, i), "source", source))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (m->watched.sources[j] == *source)
+                return refuse(r, "sources", "entry %zu repeats a source", i);
+    }
+    m->watched.source_count = (uint8_t)json_array_size(list);
+    return true;
+}
+
 bool kg_decode_left(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
 {
     const char *name = "";

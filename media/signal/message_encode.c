@@ -169,6 +169,15 @@ bool kg_encode_slots(const struct kg_message *m, json_t *object)
     return slots && m->slots.slot_count <= KG_MAX_SLOTS;
 }
 
+bool kg_encode_watched(const struct kg_message *m, json_t *object)
+{
+    json_t *sources = child(object, "sources", json_array());
+    for (uint8_t i = 0; i < m->watched.source_count && i < KG_MAX_WATCHED; i++)
+        if (!set_id(append(sources), "source", m->watched.sources[i], "0"))
+            return false;
+    return sources && m->watched.source_count <= KG_MAX_WATCHED;
+}
+
 bool kg_encode_left(const struct kg_message *m, json_t *object)
 {
     return m->left.reason < KG_REASON_OTHER && set_text(object, "reason", kg_reason_name(m->left.reason));

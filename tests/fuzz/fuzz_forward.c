@@ -89,7 +89,13 @@ static void on_speaking(void *user, uint32_t source)
     (void)user, (void)source;
 }
 
-static const struct kg_forward_ops ops = {send_rtp, send_rtcp, on_slots, on_source, on_speaking};
+static void on_watched(void *user, const bool watched[KG_SOURCE_KINDS])
+{
+    (void)user;
+    must(watched[KG_SOURCE_MICROPHONE]);
+}
+
+static const struct kg_forward_ops ops = {send_rtp, send_rtcp, on_slots, on_source, on_speaking, on_watched};
 
 static void add_line(struct kg_wire *wire, enum kg_role role, uint8_t index, uint32_t ssrc)
 {

@@ -127,7 +127,15 @@ static void on_speaking(void *user, uint32_t source)
     m->speaking = source;
 }
 
-static const struct kg_forward_ops ops = {on_rtp_out, on_rtcp_out, on_slots, on_source, on_speaking};
+static void on_watched(void *user, const bool watched[KG_SOURCE_KINDS])
+{
+    struct fake_party *p = user;
+    assert_memory_not_equal(p->watched, watched, sizeof(p->watched));
+    memcpy(p->watched, watched, sizeof(p->watched));
+}
+
+static const struct kg_forward_ops ops = {on_rtp_out, on_rtcp_out, on_slots,
+                                          on_source,  on_speaking, on_watched};
 
 void meeting_start(struct meeting *m)
 {
@@ -138,7 +146,7 @@ void meeting_start(struct meeting *m)
     kg_forward_init(&m->forward, &ops, m, m->pool, m->now_us, m->now_us + 1700000000000000);
 }
 
-struct fake_party *meeting_join(struct meeting *m, unsigned index)
+struct fake_party *meeting_enter(struct meeting *m, unsigned index)
 {
     struct fake_party *p = &m->parties[index];
     struct kg_wire wire;
@@ -152,11 +160,18 @@ struct fake_party *meeting_join(struct meeting *m, unsigned index)
         params.source[k] = source_id(index, (enum kg_source_kind)k);
         p->sequence[k] = (uint16_t)(65000 + index * 7); /* wraps soon */
         p->timestamp[k] = 0xffff0000u + index;
+        p->watched[k] = true;
     }
     assert_true(kg_party_init(&p->party, &params));
     kg_forward_join(&m->forward, &p->party);
-    kg_forward_connected(&p->party, m->now_us);
     p->joined = true;
+    return p;
+}
+
+struct fake_party *meeting_join(struct meeting *m, unsigned index)
+{
+    struct fake_party *p = meeting_enter(m, index);
+    kg_forward_connected(&p->party, m->now_us);
     return p;
 }
 

@@ -32,7 +32,7 @@ struct fake_party {
     size_t rtcp_count;
     uint32_t slots[KG_SLOTS]; /* as last told */
     unsigned slots_told;
-    bool active[KG_SOURCE_KINDS];
+    bool active[KG_SOURCE_KINDS], watched[KG_SOURCE_KINDS];
     /* what it sends */
     uint16_t sequence[KG_SOURCE_KINDS], rtx_sequence;
     uint32_t timestamp[KG_SOURCE_KINDS];
@@ -50,6 +50,8 @@ struct meeting {
 
 void meeting_start(struct meeting *m);
 void meeting_end(struct meeting *m);
+/* Without a transport yet; and with it. */
+struct fake_party *meeting_enter(struct meeting *m, unsigned index);
 struct fake_party *meeting_join(struct meeting *m, unsigned index);
 void meeting_leave(struct meeting *m, struct fake_party *p);
 /* Time passes, with ticks. */

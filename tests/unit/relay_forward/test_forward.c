@@ -248,6 +248,79 @@ static void silence_ends_a_source(void **state)
     meeting_end(&m);
 }
 
+/* Pictures for so long, but only while somebody watches. */
+static void show_while_watched(struct meeting *m, struct fake_party *p, int64_t us)
+{
+    for (int64_t end_us = m->now_us + us; m->now_us < end_us; meeting_wait(m, 30000))
+        if (p->watched[KG_SOURCE_CAMERA])
+            picture(m, p, KG_SOURCE_CAMERA, true);
+}
+
+static void nobody_sends_to_nobody(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 1);
+    struct fake_party *a = &m.parties[0];
+    meeting_wait(&m, 10000000); /* no camera yet: it must be free to begin */
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    show_while_watched(&m, a, 1900000);
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    show_while_watched(&m, a, 200000);
+    assert_false(a->watched[KG_SOURCE_CAMERA]);
+    assert_true(a->watched[KG_SOURCE_MICROPHONE]);
+    /* silent for long, and still there */
+    meeting_wait(&m, 60000000);
+    assert_true(a->active[KG_SOURCE_CAMERA]);
+    /* somebody is at the door: a's camera runs before he is in */
+    struct fake_party *b = meeting_enter(&m, 1);
+    meeting_wait(&m, KG_FORWARD_TICK_US);
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    show_while_watched(&m, a, 90000);
+    kg_forward_connected(&b->party, m.now_us);
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    assert_int_equal(count_rtp(b, slot_ssrc(1, KG_SLOT_VIDEO_0)), 1);
+    show_while_watched(&m, a, 3000000);
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    /* he looks away, and back */
+    for (unsigned i = 0; i < KG_VIDEO_SLOTS; i++)
+        kg_forward_want(&b->party, KG_SLOT_VIDEO_0 + i, KG_WISH_NONE, 0);
+    show_while_watched(&m, a, 2100000);
+    assert_false(a->watched[KG_SOURCE_CAMERA]);
+    meeting_wait(&m, 5000000);
+    kg_forward_want(&b->party, KG_SLOT_VIDEO_0 + 3, KG_WISH_SOURCE, source_id(0, KG_SOURCE_CAMERA));
+    meeting_wait(&m, KG_FORWARD_TICK_US);
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    meeting_end(&m);
+}
+
+static void who_does_not_begin_again_is_gone(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 1);
+    struct fake_party *a = &m.parties[0];
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    show_while_watched(&m, a, 2100000);
+    assert_false(a->watched[KG_SOURCE_CAMERA]);
+    meeting_wait(&m, 5000000);
+    struct fake_party *b = meeting_join(&m, 1);
+    meeting_wait(&m, 1900000);
+    assert_true(a->watched[KG_SOURCE_CAMERA] && a->active[KG_SOURCE_CAMERA]);
+    meeting_wait(&m, 200000);
+    assert_false(a->active[KG_SOURCE_CAMERA]);
+    assert_int_equal(b->slots[KG_SLOT_VIDEO_0], 0);
+    assert_true(a->watched[KG_SOURCE_CAMERA]);
+    /* a mute ends it too: nothing is kept ready of what may not be shown */
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    meeting_leave(&m, b);
+    show_while_watched(&m, a, 2100000);
+    assert_false(a->watched[KG_SOURCE_CAMERA]);
+    kg_forward_mute(&a->party, KG_SOURCE_CAMERA, true, m.now_us);
+    assert_false(a->active[KG_SOURCE_CAMERA]);
+    meeting_end(&m);
+}
+
 static void the_loudest_leads(void **state)
 {
     (void)state;
@@ -314,6 +387,8 @@ int main(void)
         cmocka_unit_test(keyframe_requests_are_throttled),
         cmocka_unit_test(reports_put_sound_and_picture_on_one_clock),
         cmocka_unit_test(silence_ends_a_source),
+        cmocka_unit_test(nobody_sends_to_nobody),
+        cmocka_unit_test(who_does_not_begin_again_is_gone),
         cmocka_unit_test(the_loudest_leads),
         cmocka_unit_test(the_leading_voice_takes_slot_0_in_a_pause),
     };

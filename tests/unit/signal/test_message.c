@@ -54,6 +54,8 @@ static const struct kg_message every[] = {
     {.type = KG_MESSAGE_PARTICIPANTS},
     {.type = KG_MESSAGE_SLOTS,
      .slots = {.slot_count = 2, .slots = {{KG_ROLE_AUDIO_SLOT, 2, 5}, {KG_ROLE_PRESENTATION_SLOT, 0, 0}}}},
+    {.type = KG_MESSAGE_WATCHED, .watched = {.source_count = 2, .sources = {4294967295u, 9}}},
+    {.type = KG_MESSAGE_WATCHED},
     {.type = KG_MESSAGE_LEFT, .left = {KG_REASON_EXPELLED}},
     {.type = KG_MESSAGE_ERROR, .error = {9, KG_ERROR_NOT_OPEN_YET, "opens at 10:00"}},
     {.type = KG_MESSAGE_ERROR, .error = {0, KG_ERROR_INTERNAL, ""}},
@@ -148,6 +150,9 @@ static void same_relay_message(const struct kg_message *a, const struct kg_messa
             assert_true(a->slots.slots[i].role == b->slots.slots[i].role &&
                         a->slots.slots[i].index == b->slots.slots[i].index &&
                         a->slots.slots[i].source == b->slots.slots[i].source);
+    } else if (a->type == KG_MESSAGE_WATCHED) {
+        assert_int_equal(a->watched.source_count, b->watched.source_count);
+        assert_memory_equal(a->watched.sources, b->watched.sources, sizeof a->watched.sources);
     } else if (a->type == KG_MESSAGE_LEFT) {
         assert_int_equal(a->left.reason, b->left.reason);
     } else if (a->type == KG_MESSAGE_ERROR) {
@@ -277,6 +282,11 @@ static const struct {
     {KG_FROM_RELAY, "{\"type\":\"slots\",\"slots\":[{\"slot\":\"camera\",\"source\":\"1\"}]}", "slots.slot"},
     {KG_FROM_RELAY, "{\"type\":\"slots\",\"slots\":[{\"slot\":\"audio-0\",\"source\":\"auto\"}]}",
      "slots.source"},
+    {KG_FROM_RELAY, "{\"type\":\"watched\"}", "watched.sources: is missing"},
+    {KG_FROM_RELAY, "{\"type\":\"watched\",\"sources\":[\"32\"]}", "entry 0 must be an object"},
+    {KG_FROM_RELAY, "{\"type\":\"watched\",\"sources\":[{\"source\":\"none\"}]}", "watched.source"},
+    {KG_FROM_RELAY, "{\"type\":\"watched\",\"sources\":[{\"source\":\"3\"},{\"source\":\"3\"}]}",
+     "entry 1 repeats a source"},
     {KG_FROM_RELAY, "{\"type\":\"participants\",\"participants\":[{\"party\":\"x\"}]}", "participants.party"},
     {KG_FROM_RELAY, "{\"type\":\"error\",\"code\":\"\",\"message\":\"\"}", "error.code"},
     {KG_FROM_RELAY, "{\"type\":\"closing\",\"reason\":\"idle\",\"retry_ms\":-1}", "closing.retry_ms"},
