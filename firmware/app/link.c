@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/call.h"
+#include "app/remedy.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
@@ -172,8 +173,10 @@ static void log_away(struct kg_link *link, const struct kg_ws_close *close)
     bool again = link->away && link->away_failure == close->failure;
     link->away = true;
     link->away_failure = close->failure;
-    kg_log(again ? KG_LOG_DEBUG : KG_LOG_WARN, "app", "app.relay-away", "the relay is away: %s: %s",
-           kg_ws_failure_name(close->failure), close->detail[0] ? close->detail : "the connection ended");
+    const char *remedy = kg_remedy_of_close(close->failure);
+    kg_log(again ? KG_LOG_DEBUG : KG_LOG_WARN, "app", "app.relay-away", "the relay is away: %s: %s%s%s",
+           kg_ws_failure_name(close->failure), close->detail[0] ? close->detail : "the connection ended",
+           remedy ? "; " : "", remedy ? remedy : "");
 }
 
 static void on_closed(void *user, const struct kg_ws_close *close)

@@ -231,6 +231,10 @@ static void on_connect_failed(struct kg_ws_client *client, struct lws *wsi, cons
         on_proxy_answer(client);
     if (!client->tcp_connected) {
         connect_next(client);
+    } else if (client->proxy_host && client->proxy_status == 0) {
+        snprintf(detail, sizeof detail, "%.100s port %u does not answer as an HTTP proxy", client->proxy_host,
+                 client->proxy_port);
+        end(client, KG_WS_PROXY_UNREACHABLE, 0, detail);
     } else if (client->proxy_host && client->proxy_status != 200) {
         snprintf(detail, sizeof detail, "the proxy %s answered %d", client->proxy_host, client->proxy_status);
         end(client, client->proxy_status == 407 ? KG_WS_PROXY_AUTH : KG_WS_PROXY, client->proxy_status,

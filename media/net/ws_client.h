@@ -14,7 +14,7 @@ enum kg_ws_failure {
     KG_WS_CLOSED,            /* it was open and ended: by the peer, or the line */
     KG_WS_NAME,              /* the host has no address */
     KG_WS_UNREACHABLE,       /* refused, no route, no answer */
-    KG_WS_PROXY_UNREACHABLE, /* the proxy has no address, refuses, or gives no answer */
+    KG_WS_PROXY_UNREACHABLE, /* the proxy has no address, refuses, or answers nothing a proxy would */
     KG_WS_PROXY,             /* the proxy would not connect us: status */
     KG_WS_PROXY_AUTH,        /* 407: name or password */
     KG_WS_IDENTITY,          /* our own CA, certificate or key file cannot be used: no connection was tried */

@@ -52,7 +52,7 @@ def terminal_files():
         key.rename(away)
         since = a.mark()
         a.start()
-        a.expect(r"room\.key: No such file or directory \[app\.relay-away\]", since)
+        a.expect(r"room\.key: No such file or directory; .*\[identity\].* \[app\.relay-away\]", since)
         a.shot("files-key-home")
         a.touch("home.join")
         a.page_says("K-602", since)

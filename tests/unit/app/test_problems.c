@@ -1,6 +1,7 @@
 #include "unit/cmocka_all.h"
 
 #include "app/problems.h"
+#include "app/remedy.h"
 
 /* Every failure there is leads somewhere on purpose: nothing falls through to "internal" by being forgotten.
  */
@@ -28,6 +29,7 @@ static void test_closes(void **state)
     for (enum kg_ws_failure i = 0; i < KG_WS_FAILURES; i++) {
         assert_int_equal(kg_problem_of_close(i), expected[i]);
         assert_int_not_equal(kg_problem_of_close(i), KG_PROBLEM_INTERNAL);
+        assert_int_equal(kg_remedy_of_close(i) != NULL, i != KG_WS_CLOSED);
     }
 }
 

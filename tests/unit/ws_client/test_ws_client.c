@@ -278,6 +278,9 @@ static void test_proxy(void **state)
     params.port = 1;
     run = expect_failure(&params, KG_WS_PROXY);
     assert_int_equal(run.close.status, 503);
+    params.proxy_port = port_of("garbage"); /* another program: no proxy is there */
+    run = expect_failure(&params, KG_WS_PROXY_UNREACHABLE);
+    assert_non_null(strstr(run.close.detail, "does not answer as an HTTP proxy"));
     params.proxy_port = 1;
     expect_failure(&params, KG_WS_PROXY_UNREACHABLE);
     params.proxy_host = "proxy.invalid";
