@@ -15,6 +15,21 @@ enum {
     KG_CA_ROOM_DAYS = 90,
     KG_CA_SERVER_DAYS = 825,
     KG_CA_OWN_DAYS = 3650,
+    KG_CA_ADMINISTRATOR_DAYS = 90,
+    KG_CA_ID_BYTES = 64, /* of a room or administrator, with NUL */
+};
+
+/* What a certificate is for, and so what it may hold: a profile in ca_x509.c. */
+enum kg_ca_kind {
+    KG_CA_ROOM,          /* CN=id, URI SAN kaigi:room:<id>, clientAuth, 90 days */
+    KG_CA_ADMINISTRATOR, /* CN=id, URI SAN kaigi:admin:<id>, clientAuth, 90 days */
+    KG_CA_SERVER,        /* CN=first address, DNS and IP SANs, serverAuth, 825 days */
+};
+struct kg_ca_subject {
+    enum kg_ca_kind kind;
+    const char *id;               /* room, administrator: a-z, 0-9, "-", 1 to 63 */
+    const char *const *addresses; /* server */
+    size_t address_count;
 };
 
 /* Files in the state folder; keys have mode 0600. */
@@ -42,6 +57,7 @@ struct kg_ca_certificate {
     uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]; /* SHA-256 of the DER */
     char serial[KG_CA_SERIAL_TEXT];
     int64_t not_after_s;
+    char *issuer_pem; /* free(): the issuing authority's, for chains; may be NULL */
 };
 /* Signs a PEM request for a room: CN=room, URI SAN kaigi:room:<room>, clientAuth, KG_CA_ROOM_DAYS. What the
  * request asks for (names, extensions) is ignored: only its key is taken, after its signature is checked.

@@ -6,12 +6,28 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
+#include "relay/ca.h"
 #include "relay/problem.h"
 
 struct lws_context;
 struct lws_vhost;
 struct lws_protocols;
 struct lws_retry_bo;
+
+/* Who is at the other end, by the certificate that passed TLS: signed by one of our authorities, for clients,
+ * valid today. Whether the room or administrator is (still) in the directory is the caller's question, by
+ * fingerprint; `id` is only for logs. */
+enum kg_peer_kind {
+    KG_PEER_NONE, /* no certificate */
+    KG_PEER_ROOM, /* kaigi:room:<id>, or a foreign authority's, which names nobody */
+    KG_PEER_ADMINISTRATOR,
+};
+struct kg_peer_identity {
+    enum kg_peer_kind kind;
+    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
+    char id[KG_CA_ID_BYTES]; /* "" when it names nobody */
+};
+void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer);
 
 /* Can the files in the state folder serve? Reads them all; says which is wrong and what to do. */
 KG_MUST_CHECK bool kg_tls_server_check(const char *state, struct kg_problem *problem);
