@@ -180,7 +180,8 @@ static bool open_store(struct relay *r)
     char path[4096];
     struct kg_problem problem;
     snprintf(path, sizeof path, "%s/kaigi.db", r->settings.state);
-    r->store = kg_store_open(path, r->store_results, &r->snapshot, &problem);
+    struct kg_store_params params = {.path = path, .results = r->store_results};
+    r->store = kg_store_open(&params, &r->snapshot, &problem);
     return r->store || fail(problem.text);
 }
 

@@ -41,6 +41,8 @@ const char *kg_store_status_text(enum kg_store_status status)
         return "the file is damaged; restart the relay to go back to its last good copy";
     case KG_STORE_FAILED:
         break;
+    case KG_STORE_REFUSED:
+        return "the change contradicts what is stored; list what there is and try again";
     }
     return "it cannot be written; check the state folder's disk and permissions";
 }
@@ -155,9 +157,10 @@ static void run_store(void *arg)
     }
 }
 
-struct kg_store *kg_store_open(const char *path, struct kg_queue *results, struct kg_store_snapshot *snapshot,
+struct kg_store *kg_store_open(const struct kg_store_params *params, struct kg_store_snapshot *snapshot,
                                struct kg_problem *problem)
 {
+    const char *path = params->path;
     char backup[4096];
     struct kg_store *store = calloc(1, sizeof *store);
     snprintf(backup, sizeof backup, "%s.backup", path);
@@ -166,7 +169,7 @@ struct kg_store *kg_store_open(const char *path, struct kg_queue *results, struc
         kg_problem_set(problem, "no memory for the store");
         goto free_store;
     }
-    store->results = results;
+    store->results = params->results;
     atomic_store(&store->give_up_us, INT64_MAX);
     store->db = open_or_restore(path, store->backup_path, snapshot, problem);
     if (!store->db)

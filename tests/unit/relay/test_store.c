@@ -45,7 +45,8 @@ static int tear_down(void **state)
 static struct kg_store *open_store(struct kg_store_snapshot *snapshot)
 {
     struct kg_problem problem;
-    struct kg_store *store = kg_store_open(path, results, snapshot, &problem);
+    struct kg_store_params params = {.path = path, .results = results};
+    struct kg_store *store = kg_store_open(&params, snapshot, &problem);
     if (!store)
         fail_msg("%s", problem.text);
     return store;
@@ -302,7 +303,8 @@ static void test_newer_store_is_refused(void **state)
                      SQLITE_OK);
     kg_store_db_close(db);
     struct kg_store_snapshot s = {0};
-    assert_null(kg_store_open(path, results, &s, &problem));
+    struct kg_store_params params = {.path = path, .results = results};
+    assert_null(kg_store_open(&params, &s, &problem));
     assert_non_null(strstr(problem.text, "newer kaigi-relay"));
     assert_int_equal(count_files("*.corrupt-*"), 0);
 }
