@@ -69,6 +69,7 @@ void kg_room_machine_show_error(struct kg_room_machine *m, enum kg_problem probl
     forget_call(m);
     memcpy(m->uid, uid, sizeof uid); /* for retry */
     kg_problem_fill(&m->state.error, problem, detail);
+    m->page_since_us = m->now_us;
     m->state.screen = KG_SCREEN_ERROR;
 }
 
@@ -90,23 +91,43 @@ void kg_room_machine_show_ended(struct kg_room_machine *m, enum kg_ended_reason 
     kg_room_machine_act(m, KG_ROOM_LEAVE);
     forget_call(m);
     memcpy(m->uid, uid, sizeof uid);
-    m->ended_us = m->now_us;
+    m->page_since_us = m->now_us;
     m->state.screen = KG_SCREEN_ENDED;
+}
+
+/* Whoever is still in the room wants back into the meeting; later nobody is there, and who comes next finds a
+ * room that can be used. A meeting may overrun: its planned end alone does not cost the seat. */
+void kg_room_machine_cut_off(struct kg_room_machine *m)
+{
+    struct kg_room_in_meeting *meeting = &m->state.meeting;
+    meeting->line_quality = 0;
+    meeting->speaking = 0;
+    if (meeting->reconnecting)
+        return;
+    int64_t wait_us = KG_ROOM_GIVE_UP_US;
+    if (meeting->end_us != 0)
+        wait_us = KG_MIN(wait_us, KG_MAX(meeting->end_us - m->state.wall_us, KG_ROOM_SEAT_US));
+    m->give_up_us = m->now_us + wait_us;
+    meeting->give_up_us = m->state.wall_us + wait_us;
+    meeting->reconnecting = true;
 }
 
 static void show_meeting(struct kg_room_machine *m)
 {
     m->state.screen = KG_SCREEN_MEETING;
     m->state.meeting.reconnecting = false;
+    if (m->link != KG_ROOM_LINK_READY)
+        kg_room_machine_cut_off(m);
     if (m->meeting_since_us == 0)
         m->meeting_since_us = m->now_us;
 }
 
-void kg_room_machine_cut_off(struct kg_room_machine *m)
+void kg_room_machine_give_up(struct kg_room_machine *m)
 {
-    m->state.meeting.reconnecting = true;
-    m->state.meeting.line_quality = 0;
-    m->state.meeting.speaking = 0;
+    kg_log(KG_LOG_WARN, "app", "app.given-up", "the line did not come back: the meeting is left");
+    kg_room_machine_act(m, KG_ROOM_LEAVE);
+    kg_room_machine_show_home(m);
+    m->state.lost_us = m->state.wall_us;
 }
 
 /* --- joining -------------------------------------------------------------------------------------------- */
@@ -133,6 +154,7 @@ void kg_room_machine_join(struct kg_room_machine *m, const char *uid)
     m->joining_since_us = m->now_us;
     m->meeting_since_us = 0;
     m->attempts = 0;
+    m->state.lost_us = 0;
     m->state.meeting.microphone_muted = m->muted.microphone;
     m->state.meeting.camera_muted = m->muted.camera;
     kg_room_view_title(&m->state, m->uid);

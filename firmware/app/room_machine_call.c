@@ -37,7 +37,8 @@ void kg_room_machine_media(struct kg_room_machine *m, const struct kg_media_repo
     case KG_MEDIA_CONNECTED:
         m->media_up = true;
         m->media_since_us = m->now_us;
-        m->state.meeting.reconnecting = m->link != KG_ROOM_LINK_READY;
+        if (m->link == KG_ROOM_LINK_READY)
+            m->state.meeting.reconnecting = false;
         kg_room_view_step(&m->state.joining, KG_JOINING_PICTURE);
         break;
     case KG_MEDIA_LOST:

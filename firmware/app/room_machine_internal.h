@@ -29,7 +29,9 @@ struct kg_room_machine {
     uint32_t party;
     bool media_up, pictured;
     uint32_t media_losses;
-    int64_t joining_since_us, media_since_us, meeting_since_us, ended_us, busy_until_us;
+    int64_t joining_since_us, media_since_us, meeting_since_us, busy_until_us;
+    int64_t page_since_us; /* the ended or error page */
+    int64_t give_up_us;    /* while the meeting's page waits to come back */
 
     struct kg_room_action actions[KG_ROOM_ACTIONS];
     unsigned action_first, action_count;
@@ -54,6 +56,8 @@ void kg_room_machine_try_auto_join(struct kg_room_machine *m);
 void kg_room_machine_check_joined(struct kg_room_machine *m);
 /* The meeting's page waits for line or media to come back. */
 void kg_room_machine_cut_off(struct kg_room_machine *m);
+/* They did not: home, which tells of it. */
+void kg_room_machine_give_up(struct kg_room_machine *m);
 
 /* room_machine_link.c */
 void kg_room_machine_connect(struct kg_room_machine *m);

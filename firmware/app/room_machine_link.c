@@ -75,7 +75,9 @@ static void on_error(struct kg_room_machine *m, const struct kg_message *message
     }
     m->join_pending = false;
     enum kg_problem problem = kg_problem_of_error(message->error.code);
-    if (problem != KG_PROBLEM_NONE)
+    if (message->error.code == KG_ERROR_ENDED && m->state.screen == KG_SCREEN_MEETING)
+        kg_room_machine_show_ended(m, KG_ENDED_TIME); /* while we were away */
+    else if (problem != KG_PROBLEM_NONE)
         kg_room_machine_show_error(m, problem, message->error.message ? message->error.message : name);
     else if (message->error.code == KG_ERROR_BAD_TOKEN)
         kg_room_machine_send_join(m); /* the seat is gone: a new one, with the mute state we have here */
@@ -105,13 +107,13 @@ static void on_left(struct kg_room_machine *m, enum kg_reason reason)
     case KG_REASON_MEDIA_LOST:
         if (!m->join_pending) {
             m->token[0] = '\0';
-            m->state.meeting.reconnecting = true;
+            kg_room_machine_cut_off(m);
             kg_room_machine_send_join(m);
         }
         break;
     case KG_REASON_SHUTTING_DOWN:
     case KG_REASON_IDLE:
-        m->state.meeting.reconnecting = true;
+        kg_room_machine_cut_off(m);
         break;
     }
 }

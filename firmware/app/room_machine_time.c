@@ -24,6 +24,15 @@ static void on_join_too_long(struct kg_room_machine *m)
         kg_room_machine_show_link_error(m, KG_PROBLEM_RELAY_UNREACHABLE, "no answer in time");
 }
 
+/* Pages that wait for a touch: not for ever. */
+static void leave_page(struct kg_room_machine *m)
+{
+    int64_t shown_us = m->now_us - m->page_since_us;
+    if ((m->state.screen == KG_SCREEN_ENDED && shown_us >= KG_ROOM_ENDED_PAGE_US) ||
+        (m->state.screen == KG_SCREEN_ERROR && shown_us >= KG_ROOM_ERROR_PAGE_US))
+        kg_room_machine_show_home(m);
+}
+
 void kg_room_machine_tick(struct kg_room_machine *m, int64_t now_us, int64_t wall_us)
 {
     m->now_us = now_us;
@@ -41,8 +50,11 @@ void kg_room_machine_tick(struct kg_room_machine *m, int64_t now_us, int64_t wal
     if (m->state.screen == KG_SCREEN_JOINING && now_us - m->joining_since_us >= KG_ROOM_JOIN_MAX_US &&
         !m->media_up)
         on_join_too_long(m);
-    if (m->state.screen == KG_SCREEN_ENDED && now_us - m->ended_us >= KG_ROOM_ENDED_PAGE_US)
-        kg_room_machine_show_home(m);
+    if (m->state.screen == KG_SCREEN_MEETING && m->state.meeting.reconnecting && now_us >= m->give_up_us)
+        kg_room_machine_give_up(m);
+    leave_page(m);
+    if (m->state.lost_us != 0 && wall_us - m->state.lost_us >= KG_ROOM_TELL_LOST_US)
+        m->state.lost_us = 0;
     kg_room_machine_check_joined(m);
     kg_room_machine_try_auto_join(m);
 }

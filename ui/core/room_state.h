@@ -94,7 +94,8 @@ struct kg_room_in_meeting {
     uint8_t line_quality; /* 0 (none) … 4 (good) */
     bool microphone_muted;
     bool camera_muted;
-    bool reconnecting; /* lost the relay; coming back by itself */
+    bool reconnecting;  /* lost the relay; coming back by itself */
+    int64_t give_up_us; /* wall; reconnecting: when the room goes home if it does not come back; 0: never */
 };
 
 enum kg_ended_reason {
@@ -132,7 +133,8 @@ struct kg_room_state {
     struct kg_room_name room;
     enum kg_relay_state relay;
     bool relay_closing; /* it said that it stops or restarts */
-    int64_t agenda_us;  /* wall; when the meetings below were true: now while connected; 0: none came yet */
+    int64_t lost_us;   /* wall; when a meeting was left because the line stayed away; 0: home tells of none */
+    int64_t agenda_us; /* wall; when the meetings below were true: now while connected; 0: none came yet */
     enum kg_device_state camera, microphone, speaker;
     bool notices[KG_NOTICE_COUNT];
     struct kg_room_meeting meetings[KG_ROOM_MAX_MEETINGS]; /* today's by start time */

@@ -100,6 +100,17 @@ static void describe_relay(const struct kg_room_state *s, char *text, size_t siz
     snprintf(text, size, "%s%s", what, as_of);
 }
 
+/* Said once more to whoever comes in later. */
+static bool describe_lost(const struct kg_room_state *s, char *text, size_t size)
+{
+    char moment[64];
+    if (s->lost_us == 0)
+        return false;
+    kg_words_moment(moment, sizeof(moment), s->lost_us, s->wall_us);
+    snprintf(text, size, kg_tr("回線が切れたため、%sに会議から退出しました。"), moment);
+    return true;
+}
+
 static bool find_trouble(const struct kg_room_state *s, char *text, size_t size, const char **icon)
 {
     if (s->relay == KG_RELAY_AWAY) {
@@ -328,6 +339,10 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     if (find_trouble(s, trouble, sizeof(trouble), &icon)) {
         kg_rect_cut_top(&page, KG_SPACE_M);
         kg_notice_strip(c, kg_rect_cut_top(&page, 60), KG_TONE_WARN, icon, trouble);
+    }
+    if (describe_lost(s, trouble, sizeof(trouble))) {
+        kg_rect_cut_top(&page, KG_SPACE_S);
+        kg_notice_strip(c, kg_rect_cut_top(&page, 60), KG_TONE_WARN, KG_ICON_CALL_END, trouble);
     }
     kg_rect_cut_top(&page, 20);
     if (s->meeting_count == 0) {

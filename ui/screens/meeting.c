@@ -194,7 +194,7 @@ static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area, const st
                  s->relay_closing ? kg_tr("中継サーバーの再開を待っています") : kg_tr("再接続しています"));
     kg_canvas_raise(c);
     kg_canvas_fill(c, area, KG_COLOR_STAGE_SCRIM);
-    struct kg_rect box = kg_rect(area.x + 80, area.y + (area.h - 240) / 2, area.w - 160, 240);
+    struct kg_rect box = kg_rect(area.x + 80, area.y + (area.h - 280) / 2, area.w - 160, 280);
     kg_spinner(c, kg_rect_cut_top(&box, 120), 96, KG_COLOR_ON_STAGE);
     kg_rect_cut_top(&box, KG_SPACE_M);
     struct kg_text_style style = {
@@ -205,6 +205,12 @@ static void draw_reconnecting(struct kg_canvas *c, struct kg_rect area, const st
     kg_canvas_text(c, kg_rect_cut_top(&box, 40), style,
                    kg_tr(person ? "情報システム担当に連絡してください。直れば自動で会議に戻ります。"
                                 : "そのままお待ちください。マイクとカメラの状態は変わりません。"));
+    if (s->meeting.give_up_us == 0)
+        return;
+    char moment[32], line[160];
+    kg_words_clock(moment, sizeof(moment), s->meeting.give_up_us);
+    snprintf(line, sizeof(line), kg_tr("%sになってもつながらないときは、ホームに戻ります。"), moment);
+    kg_canvas_text(c, kg_rect_cut_top(&box, 40), style, line);
 }
 
 /* --- the bar --- */

@@ -250,6 +250,173 @@ static void test_reconnect_and_resume(void **state)
     kg_room_machine_destroy(room.machine);
 }
 
+static void expect_cut(const struct room *room)
+{
+    assert_int_equal(screen(room), KG_SCREEN_MEETING);
+    assert_true(kg_room_machine_state(room->machine)->meeting.reconnecting);
+}
+
+/* Ticks through the time, the relay away all the while. */
+static void stay_away(struct room *room, int64_t for_us)
+{
+    struct kg_room_action action;
+    for (int64_t until_us = room->now_us + for_us; room->now_us < until_us;) {
+        tick(room, KG_MIN(SECOND_US, until_us - room->now_us));
+        while (kg_room_machine_take(room->machine, &action))
+            if (action.kind == KG_ROOM_CONNECT)
+                closed(room, KG_WS_UNREACHABLE);
+    }
+}
+
+/* The relay stays away: tried until the time on screen, then home, which says why. */
+static void test_gives_up_after_five_minutes(void **state)
+{
+    (void)state;
+    struct room room = in_meeting(on);
+    const struct kg_room_state *s = kg_room_machine_state(room.machine);
+    intent(&room, KG_INTENT_TOGGLE_MICROPHONE);
+    expect(&room, KG_ROOM_MUTE);
+    expect(&room, KG_ROOM_SAVE_PRIVACY);
+    closed(&room, KG_WS_CLOSED);
+    assert_int_equal(s->meeting.give_up_us, s->wall_us + KG_ROOM_GIVE_UP_US);
+    stay_away(&room, KG_ROOM_GIVE_UP_US - SECOND_US);
+    expect_cut(&room);
+    tick(&room, SECOND_US);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    assert_int_equal(s->lost_us, s->wall_us);
+    assert_int_equal(s->meeting.participant_count, 0);
+    bool left_call = false;
+    struct kg_room_action action;
+    while (kg_room_machine_take(room.machine, &action)) {
+        left_call |= action.kind == KG_ROOM_LEAVE;
+        if (action.kind == KG_ROOM_CONNECT)
+            closed(&room, KG_WS_UNREACHABLE);
+    }
+    assert_true(left_call); /* camera and microphone are let go */
+    stay_away(&room, 60 * SECOND_US);
+    tick(&room, KG_ROOM_RETRY_HOME_US);
+    expect(&room, KG_ROOM_CONNECT);
+    welcome(&room);
+    expect_nothing(&room); /* not back in by itself: perhaps nobody is there */
+    intent(&room, KG_INTENT_JOIN);
+    struct kg_room_action join = expect(&room, KG_ROOM_JOIN);
+    assert_true(join.muted.microphone);
+    assert_string_equal(join.token, "");
+    assert_int_equal(s->lost_us, 0);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* Rejoining after the seat is gone: muted as before, and the next cut has its whole time again. */
+static void test_rejoins_before_giving_up(void **state)
+{
+    (void)state;
+    const struct kg_privacy off = {.microphone_off = true};
+    struct room room = in_meeting(off);
+    for (int i = 0; i < 2; i++) {
+        closed(&room, KG_WS_CLOSED);
+        stay_away(&room, KG_ROOM_GIVE_UP_US - 10 * SECOND_US);
+        expect_cut(&room);
+        tick(&room, 2 * SECOND_US);
+        expect(&room, KG_ROOM_CONNECT);
+        welcome(&room);
+        struct kg_room_action join = expect(&room, KG_ROOM_JOIN);
+        error(&room, join.request, KG_ERROR_BAD_TOKEN);
+        join = expect(&room, KG_ROOM_JOIN);
+        assert_true(join.muted.microphone);
+        joined(&room, join.request, "token", true);
+        media(&room, KG_MEDIA_CONNECTED);
+        assert_false(kg_room_machine_state(room.machine)->meeting.reconnecting);
+        assert_true(kg_room_machine_state(room.machine)->meeting.microphone_muted);
+        tick(&room, SECOND_US);
+    }
+    kg_room_machine_destroy(room.machine);
+}
+
+/* The meeting's end comes first; but a meeting may overrun, and a short cut must not cost the seat then. */
+static void test_gives_up_at_the_meetings_end(void **state)
+{
+    (void)state;
+    struct room room = in_meeting(on);
+    const struct kg_room_state *s = kg_room_machine_state(room.machine);
+    tick(&room, s->meeting.end_us - s->wall_us - 60 * SECOND_US);
+    closed(&room, KG_WS_CLOSED);
+    assert_int_equal(s->meeting.give_up_us, s->meeting.end_us);
+    stay_away(&room, 59 * SECOND_US);
+    expect_cut(&room);
+    stay_away(&room, SECOND_US);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    kg_room_machine_destroy(room.machine);
+
+    room = in_meeting(on);
+    s = kg_room_machine_state(room.machine);
+    tick(&room, s->meeting.end_us - s->wall_us + 60 * SECOND_US);
+    closed(&room, KG_WS_CLOSED);
+    stay_away(&room, KG_ROOM_SEAT_US - SECOND_US);
+    expect_cut(&room);
+    stay_away(&room, SECOND_US);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* Media lost, the relay there but without an answer: bounded as well. */
+static void test_gives_up_without_an_answer(void **state)
+{
+    (void)state;
+    struct room room = in_meeting(on);
+    media(&room, KG_MEDIA_LOST);
+    expect(&room, KG_ROOM_JOIN);
+    stay_away(&room, KG_ROOM_GIVE_UP_US - SECOND_US);
+    expect_cut(&room);
+    tick(&room, SECOND_US);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    kg_room_machine_destroy(room.machine);
+}
+
+static void test_meeting_ended_while_cut_off(void **state)
+{
+    (void)state;
+    struct room room = in_meeting(on);
+    closed(&room, KG_WS_CLOSED);
+    tick(&room, SECOND_US);
+    expect(&room, KG_ROOM_CONNECT);
+    welcome(&room);
+    error(&room, expect(&room, KG_ROOM_JOIN).request, KG_ERROR_ENDED);
+    assert_int_equal(screen(&room), KG_SCREEN_ENDED);
+    assert_int_equal(kg_room_machine_state(room.machine)->ended.reason, KG_ENDED_TIME);
+    expect(&room, KG_ROOM_LEAVE);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* Who saw an error page has left: the next person finds a home screen. */
+static void test_error_page_goes_home(void **state)
+{
+    (void)state;
+    struct room room = at_home(on);
+    intent(&room, KG_INTENT_JOIN);
+    error(&room, expect(&room, KG_ROOM_JOIN).request, KG_ERROR_NOT_INVITED);
+    tick(&room, KG_ROOM_ERROR_PAGE_US - 1);
+    assert_int_equal(screen(&room), KG_SCREEN_ERROR);
+    tick(&room, 1);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* The line breaks just before the first picture: the meeting's page says so. */
+static void test_cut_off_while_joining(void **state)
+{
+    (void)state;
+    struct room room = at_home(on);
+    intent(&room, KG_INTENT_JOIN);
+    joined(&room, expect(&room, KG_ROOM_JOIN).request, "t", true);
+    closed(&room, KG_WS_CLOSED);
+    media(&room, KG_MEDIA_CONNECTED);
+    media(&room, KG_MEDIA_PICTURE);
+    expect_cut(&room);
+    stay_away(&room, KG_ROOM_GIVE_UP_US);
+    assert_int_equal(screen(&room), KG_SCREEN_HOME);
+    kg_room_machine_destroy(room.machine);
+}
+
 static void test_token_is_used_once(void **state)
 {
     (void)state;
@@ -507,6 +674,13 @@ int main(void)
         cmocka_unit_test(test_picture_is_not_waited_for_long),
         cmocka_unit_test(test_answer_to_an_older_join_is_ignored),
         cmocka_unit_test(test_reconnect_and_resume),
+        cmocka_unit_test(test_gives_up_after_five_minutes),
+        cmocka_unit_test(test_rejoins_before_giving_up),
+        cmocka_unit_test(test_gives_up_at_the_meetings_end),
+        cmocka_unit_test(test_gives_up_without_an_answer),
+        cmocka_unit_test(test_meeting_ended_while_cut_off),
+        cmocka_unit_test(test_error_page_goes_home),
+        cmocka_unit_test(test_cut_off_while_joining),
         cmocka_unit_test(test_token_is_used_once),
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_closing_asks_for_patience),

@@ -73,6 +73,19 @@ static void home_away(struct kg_room_state *s)
         s->meetings[i].joinable = false;
 }
 
+static void home_lost(struct kg_room_state *s)
+{
+    home_away(s);
+    s->lost_us = STATES_WALL_US - 3 * MINUTE_US;
+}
+
+/* The next morning, line and meetings as if nothing had been. */
+static void home_lost_before(struct kg_room_state *s)
+{
+    day(s);
+    s->lost_us = STATES_WALL_US - 1000 * MINUTE_US;
+}
+
 static void home_all_over(struct kg_room_state *s)
 {
     base(s);
@@ -94,6 +107,7 @@ static void home_crowded(struct kg_room_state *s)
     s->meetings[2].state = KG_MEETING_CANCELLED;
     s->relay = KG_RELAY_AWAY;
     s->agenda_us = STATES_WALL_US - 13 * MINUTE_US;
+    s->lost_us = STATES_WALL_US - 3 * MINUTE_US;
     s->error.problem = KG_PROBLEM_CERTIFICATE_REFUSED;
     s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
 }
@@ -262,6 +276,7 @@ static void meeting_reconnecting(struct kg_room_state *s)
     meeting(s);
     s->meeting.reconnecting = true;
     s->meeting.line_quality = 0;
+    s->meeting.give_up_us = STATES_WALL_US + 5 * MINUTE_US;
     s->relay = KG_RELAY_AWAY;
 }
 
@@ -355,6 +370,8 @@ const struct state_case state_cases[] = {
     {"home-over", home_all_over, false, false, 0},
     {"home-upcoming", home_upcoming, false, false, 0},
     {"home-away", home_away, false, false, 0},
+    {"home-lost", home_lost, false, false, 0},
+    {"home-lost-before", home_lost_before, false, false, 0},
     {"home-crowded", home_crowded, false, false, 0},
     {"home-rare", home_rare, false, false, 0},
     {"home-alone", home_alone, false, false, 0},
