@@ -144,13 +144,13 @@ void kg_call_make_keyframe(struct kg_call *call, int64_t now_us);
 /* call_receive.c */
 bool kg_call_start_receiving(struct kg_call *call);
 void kg_call_stop_receiving(struct kg_call *call);
-void kg_call_on_rtp(void *user, uint8_t *packet, size_t size, int64_t now_us);
+void kg_call_on_rtp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us);
 void kg_call_receive_tick(struct kg_call *call, int64_t now_us);
 int64_t kg_call_receive_next_us(const struct kg_call *call);
 struct kg_call_slot *kg_call_slot_of(struct kg_call *call, uint32_t ssrc, bool *rtx);
 
 /* call_rtcp.c */
-void kg_call_on_rtcp(void *user, uint8_t *packet, size_t size, int64_t now_us);
+void kg_call_on_rtcp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us);
 void kg_call_send_reports(struct kg_call *call, int64_t now_us);
 /* One feedback message, behind an empty receiver report (RFC 4585 §3.1). */
 void kg_call_send_feedback(struct kg_call *call, struct kg_rtcp *feedback, int64_t now_us);

@@ -16,9 +16,10 @@ static void on_udp_readable(void *user)
         const struct kg_udp_datagram *datagrams;
         size_t count;
         enum kg_udp_result result = kg_udp_receive(call->udp[i].udp, &datagrams, &count);
+        now_us = kg_clock_now_us(); /* after it: no datagram is younger than now */
         for (size_t j = 0; result == KG_UDP_OK && j < count; j++)
             kg_transport_receive(call->transport, &call->udp[i].path, datagrams[j].data, datagrams[j].size,
-                                 now_us);
+                                 datagrams[j].arrival_us, now_us);
         if (result == KG_UDP_FAILED) {
             kg_loop_unwatch(call->udp[i].watch);
             call->udp[i].watch = NULL;
@@ -125,7 +126,7 @@ static void on_tunnel_message(void *user, const void *data, size_t size, bool bi
     int64_t now_us = kg_clock_now_us();
     struct kg_path path = kg_path_tunnel(call->tunnel_id);
     memcpy(datagram, data, size);
-    kg_transport_receive(call->transport, &path, datagram, size, now_us);
+    kg_transport_receive(call->transport, &path, datagram, size, now_us, now_us);
     kg_call_schedule(call, now_us);
 }
 

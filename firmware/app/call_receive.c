@@ -131,16 +131,16 @@ static bool unwrap(const struct kg_call_slot *slot, struct kg_packet *packet, st
 }
 
 static void note_arrival(struct kg_call *call, const struct kg_call_slot *slot,
-                         const struct kg_rtp_packet *rtp, int64_t now_us)
+                         const struct kg_rtp_packet *rtp, int64_t arrival_us)
 {
     const struct kg_rtp_extension *number =
         kg_rtp_find(&rtp->header, slot->line->extension[KG_EXT_TRANSPORT_CC]);
     if (number && number->size == 2)
         kg_twcc_receiver_packet(&call->twcc_receiver, (uint16_t)(number->data[0] << 8 | number->data[1]),
-                                rtp->header.ssrc, now_us);
+                                rtp->header.ssrc, arrival_us);
 }
 
-void kg_call_on_rtp(void *user, uint8_t *data, size_t size, int64_t now_us)
+void kg_call_on_rtp(void *user, uint8_t *data, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct kg_call *call = user;
     struct kg_rtp_packet rtp;
@@ -150,15 +150,17 @@ void kg_call_on_rtp(void *user, uint8_t *data, size_t size, int64_t now_us)
     struct kg_call_slot *slot = kg_call_slot_of(call, rtp.header.ssrc, &rtx);
     if (!slot)
         return;
-    note_arrival(call, slot, &rtp, now_us);
+    note_arrival(call, slot, &rtp, arrival_us);
     if (!rtx && !kg_receive_stats_packet(&slot->stats, rtp.header.sequence, rtp.header.timestamp,
-                                         (uint32_t)size, now_us))
+                                         (uint32_t)size, arrival_us))
         return;
     struct kg_packet *packet = kg_packet_pool_get(call->pool);
     if (!packet)
         return;
     memcpy(packet->data, data, size);
     packet->size = (uint32_t)size;
+    /* Not arrival_us: the buffers behind must bridge what we are late ourselves as well as the line's jitter,
+     * or on a busy board they would miss packets for ever. */
     packet->arrival_us = now_us;
     slot->last_packet_us = now_us;
     bool usable = rtx ? unwrap(slot, packet, &rtp) : kg_rtp_parse(packet->data, packet->size, &rtp);

@@ -76,9 +76,10 @@ void kg_call_send_reports(struct kg_call *call, int64_t now_us)
 
 /* --- the relay's ---------------------------------------------------------------------------------------- */
 
-static void handle_blocks(struct kg_call *call, const struct kg_rtcp *report, int64_t now_us)
+static void handle_blocks(struct kg_call *call, const struct kg_rtcp *report, int64_t arrival_us,
+                          int64_t now_us)
 {
-    int64_t wall_us = kg_clock_wall_us();
+    int64_t wall_us = kg_clock_wall_us() - (now_us - arrival_us);
     for (uint8_t i = 0; i < report->report.report_count; i++) {
         const struct kg_rtcp_report_block *block = &report->report.reports[i];
         if (call->camera && block->ssrc == call->camera->ssrc) {
@@ -91,15 +92,15 @@ static void handle_blocks(struct kg_call *call, const struct kg_rtcp *report, in
     }
 }
 
-static void handle_sender_report(struct kg_call *call, const struct kg_rtcp *report, int64_t now_us)
+static void handle_sender_report(struct kg_call *call, const struct kg_rtcp *report, int64_t arrival_us)
 {
     bool rtx;
     struct kg_call_slot *slot = kg_call_slot_of(call, report->sender_ssrc, &rtx);
     if (!slot || rtx)
         return;
-    kg_receive_stats_sender_report(&slot->stats, report->report.ntp, now_us);
+    kg_receive_stats_sender_report(&slot->stats, report->report.ntp, arrival_us);
     if (kg_time_map_report(&slot->time, report->report.ntp, report->report.rtp_timestamp))
-        kg_wall_offset_sample(&call->wall, kg_ntp_to_wall_us(report->report.ntp), now_us);
+        kg_wall_offset_sample(&call->wall, kg_ntp_to_wall_us(report->report.ntp), arrival_us);
 }
 
 static void handle_transport_feedback(struct kg_call *call, const struct kg_rtcp *feedback, int64_t now_us)
@@ -118,15 +119,15 @@ static void handle_fir(struct kg_call *call, const struct kg_rtcp *fir, int64_t 
     }
 }
 
-static void handle(struct kg_call *call, const struct kg_rtcp *rtcp, int64_t now_us)
+static void handle(struct kg_call *call, const struct kg_rtcp *rtcp, int64_t arrival_us, int64_t now_us)
 {
     switch (rtcp->kind) {
     case KG_RTCP_SR:
-        handle_sender_report(call, rtcp, now_us);
-        handle_blocks(call, rtcp, now_us);
+        handle_sender_report(call, rtcp, arrival_us);
+        handle_blocks(call, rtcp, arrival_us, now_us);
         break;
     case KG_RTCP_RR:
-        handle_blocks(call, rtcp, now_us);
+        handle_blocks(call, rtcp, arrival_us, now_us);
         break;
     case KG_RTCP_NACK:
         kg_call_resend(call, rtcp, now_us);
@@ -149,14 +150,14 @@ static void handle(struct kg_call *call, const struct kg_rtcp *rtcp, int64_t now
     }
 }
 
-void kg_call_on_rtcp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+void kg_call_on_rtcp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct kg_call *call = user;
     struct kg_rtcp rtcp;
     size_t at = 0;
     bool malformed = false;
     while (kg_rtcp_next(packet, size, &at, &rtcp, &malformed))
-        handle(call, &rtcp, now_us);
+        handle(call, &rtcp, arrival_us, now_us);
     if (malformed)
         kg_log(KG_LOG_DEBUG, "app", NULL, "a malformed report is left aside");
 }

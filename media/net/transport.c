@@ -252,7 +252,7 @@ static void count_refusal(struct kg_transport *t, enum kg_srtp_result result)
 }
 
 static void receive_media(struct kg_transport *t, const struct kg_path *path, uint8_t *data, size_t size,
-                          bool rtcp)
+                          bool rtcp, int64_t arrival_us)
 {
     if (!t->srtp) {
         t->stats.dropped_path++; /* media may overtake the handshake's last flight */
@@ -268,10 +268,10 @@ static void receive_media(struct kg_transport *t, const struct kg_path *path, ui
         kg_ice_controlling_heard(t->controlling, path, t->now_us);
     if (rtcp) {
         t->stats.rtcp_in++;
-        t->ops->on_rtcp(t->user, data, size, t->now_us);
+        t->ops->on_rtcp(t->user, data, size, arrival_us, t->now_us);
     } else {
         t->stats.rtp_in++;
-        t->ops->on_rtp(t->user, data, size, t->now_us);
+        t->ops->on_rtp(t->user, data, size, arrival_us, t->now_us);
     }
 }
 
@@ -284,8 +284,9 @@ static void receive_stun(struct kg_transport *t, const struct kg_path *path, con
 }
 
 void kg_transport_receive(struct kg_transport *t, const struct kg_path *path, void *data, size_t size,
-                          int64_t now_us)
+                          int64_t arrival_us, int64_t now_us)
 {
+    assert(arrival_us <= now_us);
     enter(t, now_us);
     enum kg_demux kind = size > KG_TRANSPORT_MAX_BYTES ? KG_DEMUX_NONE : kg_demux_classify(data, size);
     if (t->state == KG_TRANSPORT_CLOSED)
@@ -299,7 +300,7 @@ void kg_transport_receive(struct kg_transport *t, const struct kg_path *path, vo
     } else if (kind == KG_DEMUX_DTLS) {
         kg_dtls_receive(t->dtls, data, size, now_us);
     } else {
-        receive_media(t, path, data, size, kind == KG_DEMUX_RTCP);
+        receive_media(t, path, data, size, kind == KG_DEMUX_RTCP, arrival_us);
     }
     follow_dtls(t);
     leave(t);

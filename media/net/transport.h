@@ -61,9 +61,10 @@ struct kg_transport_ops {
     /* One datagram out, best effort. */
     void (*send)(void *user, const struct kg_path *path, const void *data, size_t size);
     /* A decrypted, authenticated, never repeated packet; the callee may change its bytes, valid during the
-     * call. */
-    void (*on_rtp)(void *user, uint8_t *packet, size_t size, int64_t now_us);
-    void (*on_rtcp)(void *user, uint8_t *packet, size_t size, int64_t now_us);
+     * call. arrival_us: when it came off the line, as kg_transport_receive was told: for what is said about
+     * the line. now_us: for what is done about it. */
+    void (*on_rtp)(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us);
+    void (*on_rtcp)(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us);
     void (*on_event)(void *user, const struct kg_transport_event *event);
     /* Terminal: open the tunnel, then kg_transport_tunnel_up, or kg_transport_tunnel_down if it fails (asked
      * again after a pause). NULL for a relay. */
@@ -106,9 +107,11 @@ void kg_transport_destroy(struct kg_transport *t);
 /* Says goodbye (DTLS close_notify) and ends in CLOSED with LOCAL_CLOSED. */
 void kg_transport_close(struct kg_transport *t, int64_t now_us);
 
-/* A datagram from path; its bytes are used as working space. */
+/* A datagram from path; its bytes are used as working space. arrival_us ≤ now_us: when this machine got it
+ * (kg_udp_datagram), which a busy reader is later than. Only media is measured by it; ICE, consent and DTLS
+ * go by now_us, for their timers must outwait our own slowness too. */
 void kg_transport_receive(struct kg_transport *t, const struct kg_path *path, void *data, size_t size,
-                          int64_t now_us);
+                          int64_t arrival_us, int64_t now_us);
 void kg_transport_tick(struct kg_transport *t, int64_t now_us);
 /* When tick wants to be called next (may move after any call); INT64_MAX: never. */
 int64_t kg_transport_next_us(const struct kg_transport *t);

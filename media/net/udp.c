@@ -5,15 +5,24 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "net/arrival.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103 /* linux/udp.h, which clashes with netinet/udp.h */
 #endif
 
-enum { CONTROL_BYTES = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)), MAX_GATHERED = 65000 };
+enum {
+    CONTROL_BYTES = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)),
+    STAMP_BYTES = CMSG_SPACE(sizeof(struct timespec)),
+    MAX_GATHERED = 65000,
+    CLOCKS_APART_US = 20, /* between the two clocks' readings; more: we were interrupted there */
+    CLOCK_TRIES = 4
+};
 
 struct pending {
     struct sockaddr_storage to; /* unused when connected */
@@ -28,6 +37,7 @@ struct receive_batch {
     struct mmsghdr message[KG_UDP_BATCH];
     struct iovec part[KG_UDP_BATCH];
     struct sockaddr_storage from[KG_UDP_BATCH];
+    uint8_t control[KG_UDP_BATCH][STAMP_BYTES] __attribute__((aligned(8)));
     struct kg_udp_datagram out[KG_UDP_BATCH];
     uint8_t data[KG_UDP_BATCH][KG_UDP_MAX_BYTES];
 };
@@ -48,6 +58,7 @@ struct kg_udp {
     bool connected;
     bool can_segment;
     struct kg_udp_stats stats;
+    struct kg_arrival arrival;
     struct receive_batch in;
     struct send_batch out;
 };
@@ -71,6 +82,8 @@ static bool set_up(struct kg_udp *udp, const struct kg_udp_params *params)
     /* no path-MTU discovery: we never send above 1,200 bytes, which every path must carry */
     if (udp->family == AF_INET)
         set_option(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    /* Without it datagrams count as arrived when they are read. */
+    set_option(udp->fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     if (params->receive_bytes > 0)
         set_option(udp->fd, SOL_SOCKET, SO_RCVBUF, params->receive_bytes);
     if (params->send_bytes > 0)
@@ -92,6 +105,8 @@ static void prepare_receive(struct receive_batch *in)
             .msg_namelen = sizeof(in->from[i]),
             .msg_iov = &in->part[i],
             .msg_iovlen = 1,
+            .msg_control = in->control[i],
+            .msg_controllen = STAMP_BYTES,
         };
     }
 }
@@ -153,13 +168,43 @@ static bool is_passing(int error)
            error == ENOPROTOOPT || error == EDESTADDRREQ;
 }
 
+/* Both clocks of one moment: a pair that we were interrupted within would move every stamp of the batch. */
+static void read_clocks(struct kg_arrival *arrival)
+{
+    int64_t best_us = INT64_MAX, now_us = 0, wall_us = 0;
+    for (int i = 0; i < CLOCK_TRIES && best_us > CLOCKS_APART_US; i++) {
+        int64_t before_us = kg_clock_now_us(), between_us = kg_clock_wall_us(), after_us = kg_clock_now_us();
+        if (after_us - before_us >= best_us)
+            continue;
+        best_us = after_us - before_us;
+        now_us = after_us;
+        wall_us = between_us;
+    }
+    kg_arrival_batch(arrival, now_us, wall_us);
+}
+
+static int64_t arrival_of(const struct kg_arrival *arrival, struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        struct timespec stamp;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS ||
+            c->cmsg_len < CMSG_LEN(sizeof(stamp)))
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+        return kg_arrival_us(arrival, (int64_t)stamp.tv_sec * 1000000 + stamp.tv_nsec / 1000);
+    }
+    return arrival->now_us;
+}
+
 enum kg_udp_result kg_udp_receive(struct kg_udp *udp, const struct kg_udp_datagram **out, size_t *count)
 {
     struct receive_batch *in = &udp->in;
     *out = in->out;
     *count = 0;
-    for (size_t i = 0; i < KG_UDP_BATCH; i++)
+    for (size_t i = 0; i < KG_UDP_BATCH; i++) {
         in->message[i].msg_hdr.msg_namelen = sizeof(in->from[i]);
+        in->message[i].msg_hdr.msg_controllen = STAMP_BYTES;
+    }
     int got;
     do
         got = recvmmsg(udp->fd, in->message, KG_UDP_BATCH, MSG_DONTWAIT, NULL);
@@ -167,22 +212,29 @@ enum kg_udp_result kg_udp_receive(struct kg_udp *udp, const struct kg_udp_datagr
     if (got < 0) {
         if (errno == ECONNREFUSED)
             return KG_UDP_REFUSED;
+        if (errno == EAGAIN)
+            kg_arrival_emptied(&udp->arrival);
         if (is_passing(errno))
             return KG_UDP_OK;
         kg_log(KG_LOG_ERROR, "net", "net.udp.receive_failed", "UDP receive: %s", strerror(errno));
         return KG_UDP_FAILED;
     }
+    read_clocks(&udp->arrival);
     for (int i = 0; i < got; i++) {
-        const struct mmsghdr *m = &in->message[i];
+        struct mmsghdr *m = &in->message[i];
         if (m->msg_hdr.msg_flags & MSG_TRUNC) {
             udp->stats.truncated++;
             continue;
         }
         udp->stats.received++;
         udp->stats.received_bytes += m->msg_len;
-        in->out[(*count)++] =
-            (struct kg_udp_datagram){.data = in->data[i], .size = m->msg_len, .from = &in->from[i]};
+        in->out[(*count)++] = (struct kg_udp_datagram){.data = in->data[i],
+                                                       .size = m->msg_len,
+                                                       .from = &in->from[i],
+                                                       .arrival_us = arrival_of(&udp->arrival, &m->msg_hdr)};
     }
+    if (got < KG_UDP_BATCH)
+        kg_arrival_emptied(&udp->arrival);
     return KG_UDP_OK;
 }
 

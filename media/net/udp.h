@@ -1,5 +1,6 @@
 /* Batched UDP: one system call for many datagrams, and one datagram-sized cut for runs of equal size.
- * Thread: the owner's. Owns: its socket and its preallocated batches. Reads no clock. */
+ * Thread: the owner's. Owns: its socket and its preallocated batches. Reads both clocks once per batch
+ * received, to turn the kernel's stamps into arrival times (net/arrival.h). */
 #pragma once
 
 #include <netinet/in.h>
@@ -38,6 +39,8 @@ struct kg_udp_datagram {
     uint8_t *data; /* writable, valid until the next receive */
     size_t size;
     const struct sockaddr_storage *from;
+    int64_t arrival_us; /* kg_clock_now_us when the kernel took it from the line, however late it is read;
+                         * never after the receive that gave it, at most KG_ARRIVAL_MAX_AGE_US before */
 };
 enum kg_udp_result {
     KG_UDP_OK,

@@ -275,7 +275,7 @@ static void bind_stream(struct kg_source *source, uint32_t ssrc, bool rtx, int64
     kg_source_bind(source, ssrc);
 }
 
-void kg_forward_rtp(struct kg_party *party, uint8_t *data, size_t size, int64_t now_us)
+void kg_forward_rtp(struct kg_party *party, uint8_t *data, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct kg_forward *forward = party->forward;
     struct kg_rtp_packet packet;
@@ -294,7 +294,7 @@ void kg_forward_rtp(struct kg_party *party, uint8_t *data, size_t size, int64_t 
     const struct kg_rtp_extension *number =
         kg_rtp_find(&packet.header, source->line->extension[KG_EXT_TRANSPORT_CC]);
     if (number && number->size == 2)
-        kg_twcc_receiver_packet(&party->twcc_in, kg_get_u16(number->data), packet.header.ssrc, now_us);
+        kg_twcc_receiver_packet(&party->twcc_in, kg_get_u16(number->data), packet.header.ssrc, arrival_us);
     if (learnt)
         bind_stream(source, packet.header.ssrc, rtx, now_us);
     if (rtx) {
@@ -304,7 +304,7 @@ void kg_forward_rtp(struct kg_party *party, uint8_t *data, size_t size, int64_t 
         if (size == 0 || !kg_rtp_parse(data, size, &packet)) /* a padding probe */
             return;
     }
-    enum kg_source_verdict verdict = kg_source_receive(source, &packet, size, rtx, now_us);
+    enum kg_source_verdict verdict = kg_source_receive(source, &packet, size, rtx, arrival_us, now_us);
     if (verdict == KG_SOURCE_RESTARTED)
         restart(source);
     if (verdict == KG_SOURCE_OLD || source->muted)

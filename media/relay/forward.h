@@ -53,8 +53,10 @@ void kg_forward_set_path(struct kg_party *party, bool reliable);
 /* Unlinks it; the caller finishes and frees it. Not yet joined: nothing. */
 void kg_forward_leave(struct kg_party *party, int64_t now_us);
 
-void kg_forward_rtp(struct kg_party *party, uint8_t *packet, size_t size, int64_t now_us);
-void kg_forward_rtcp(struct kg_party *party, const uint8_t *packet, size_t size, int64_t now_us);
+/* arrival_us ≤ now_us: when it came off the line, for whatever is measured; what is timed goes by now_us. */
+void kg_forward_rtp(struct kg_party *party, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us);
+void kg_forward_rtcp(struct kg_party *party, const uint8_t *packet, size_t size, int64_t arrival_us,
+                     int64_t now_us);
 void kg_forward_mute(struct kg_party *party, enum kg_source_kind kind, bool muted, int64_t now_us);
 /* slot: of video or presentation. */
 void kg_forward_want(struct kg_party *party, unsigned slot, enum kg_wish wish, uint32_t source);

@@ -106,25 +106,25 @@ static void on_nack(struct kg_party *party, const struct kg_rtcp *nack, int64_t 
         resend(slot, nack->nack.sequence[i], now_us);
 }
 
-static void on_blocks(struct kg_party *party, const struct kg_rtcp *report, int64_t now_us)
+static void on_blocks(struct kg_party *party, const struct kg_rtcp *report, int64_t arrival_us)
 {
     for (uint8_t i = 0; i < report->report.report_count; i++) {
         const struct kg_rtcp_report_block *block = &report->report.reports[i];
         struct kg_slot *slot = kg_party_slot(party, block->ssrc);
         if (!slot || slot->line->ssrc != block->ssrc)
             continue;
-        kg_sender_stats_block(&slot->stats, block, now_us + party->forward->wall_minus_now_us);
+        kg_sender_stats_block(&slot->stats, block, arrival_us + party->forward->wall_minus_now_us);
         if (slot->stats.rtt_us > 0)
             party->rtt_us = slot->stats.rtt_us;
     }
 }
 
-static void on_sender_report(struct kg_party *party, const struct kg_rtcp *report, int64_t now_us)
+static void on_sender_report(struct kg_party *party, const struct kg_rtcp *report, int64_t arrival_us)
 {
     struct kg_source *source = kg_party_source(party, report->sender_ssrc);
-    if (source && source->ssrc == report->sender_ssrc && kg_source_sender_report(source, report, now_us))
-        kg_wall_offset_sample(&party->wall_offset, kg_ntp_to_wall_us(report->report.ntp), now_us);
-    on_blocks(party, report, now_us);
+    if (source && source->ssrc == report->sender_ssrc && kg_source_sender_report(source, report, arrival_us))
+        kg_wall_offset_sample(&party->wall_offset, kg_ntp_to_wall_us(report->report.ntp), arrival_us);
+    on_blocks(party, report, arrival_us);
 }
 
 static void on_twcc(struct kg_party *party, const struct kg_rtcp *feedback, int64_t now_us)
@@ -149,7 +149,8 @@ static void on_bye(struct kg_party *party, const struct kg_rtcp *bye, int64_t no
     }
 }
 
-void kg_forward_rtcp(struct kg_party *party, const uint8_t *data, size_t size, int64_t now_us)
+void kg_forward_rtcp(struct kg_party *party, const uint8_t *data, size_t size, int64_t arrival_us,
+                     int64_t now_us)
 {
     size_t at = 0;
     bool malformed = false;
@@ -159,10 +160,10 @@ void kg_forward_rtcp(struct kg_party *party, const uint8_t *data, size_t size, i
     while (kg_rtcp_next(data, size, &at, &report, &malformed)) {
         switch (report.kind) {
         case KG_RTCP_SR:
-            on_sender_report(party, &report, now_us);
+            on_sender_report(party, &report, arrival_us);
             break;
         case KG_RTCP_RR:
-            on_blocks(party, &report, now_us);
+            on_blocks(party, &report, arrival_us);
             break;
         case KG_RTCP_NACK:
             on_nack(party, &report, now_us);

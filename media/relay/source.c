@@ -87,11 +87,11 @@ static enum kg_source_verdict judge(struct kg_source *source, uint16_t sequence,
 }
 
 enum kg_source_verdict kg_source_receive(struct kg_source *source, const struct kg_rtp_packet *packet,
-                                         size_t size, bool recovered, int64_t now_us)
+                                         size_t size, bool recovered, int64_t arrival_us, int64_t now_us)
 {
     const struct kg_rtp_header *h = &packet->header;
     if (!recovered)
-        (void)kg_receive_stats_packet(&source->stats, h->sequence, h->timestamp, (uint32_t)size, now_us);
+        (void)kg_receive_stats_packet(&source->stats, h->sequence, h->timestamp, (uint32_t)size, arrival_us);
     enum kg_source_verdict verdict = judge(source, h->sequence, recovered);
     if (verdict == KG_SOURCE_RESTARTED)
         kg_source_forget(source, now_us);
@@ -102,7 +102,7 @@ enum kg_source_verdict kg_source_receive(struct kg_source *source, const struct 
     if (source->heard_us == 0 || verdict == KG_SOURCE_RESTARTED ||
         kg_timestamp_newer(h->timestamp, source->last_timestamp)) {
         source->last_timestamp = h->timestamp;
-        source->last_arrival_us = now_us;
+        source->last_arrival_us = arrival_us;
     }
     source->heard_us = now_us;
     return verdict;
@@ -114,9 +114,9 @@ bool kg_source_is_silent(const struct kg_source *source, int64_t now_us)
     return now_us - source->heard_us > allowed_us;
 }
 
-bool kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t now_us)
+bool kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report, int64_t arrival_us)
 {
-    kg_receive_stats_sender_report(&source->stats, report->report.ntp, now_us);
+    kg_receive_stats_sender_report(&source->stats, report->report.ntp, arrival_us);
     return kg_time_map_report(&source->time_map, report->report.ntp, report->report.rtp_timestamp);
 }
 

@@ -78,14 +78,14 @@ static inline bool kg_source_is_video(const struct kg_source *source)
 
 /* The stream has this SSRC from now on: what was known of another is forgotten. */
 void kg_source_bind(struct kg_source *source, uint32_t ssrc);
-/* Notes a packet's arrival. recovered: it came by RTX. */
+/* Notes a packet's arrival: off the line at arrival_us, taken at now_us. recovered: it came by RTX. */
 KG_MUST_CHECK enum kg_source_verdict kg_source_receive(struct kg_source *source,
                                                        const struct kg_rtp_packet *packet, size_t size,
-                                                       bool recovered, int64_t now_us);
+                                                       bool recovered, int64_t arrival_us, int64_t now_us);
 bool kg_source_is_silent(const struct kg_source *source, int64_t now_us);
 /* false: its times are not to be used (no clock, or overtaken on the way). */
 KG_MUST_CHECK bool kg_source_sender_report(struct kg_source *source, const struct kg_rtcp *report,
-                                           int64_t now_us);
+                                           int64_t arrival_us);
 /* Lets go of every cached packet and every gap: nothing said before a mute is sent after it. */
 void kg_source_forget(struct kg_source *source, int64_t now_us);
 

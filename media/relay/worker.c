@@ -85,7 +85,7 @@ bool kg_worker_send(struct kg_worker *worker, const struct kg_path *path, const 
 
 /* Passes a datagram to the worker it belongs to. */
 static void cross(struct kg_worker *worker, unsigned to, const struct kg_path *path, const void *data,
-                  size_t size)
+                  size_t size, int64_t arrival_us)
 {
     struct kg_inbox_item *item = &worker->scratch;
     item->kind = KG_INBOX_DATAGRAM;
@@ -93,6 +93,7 @@ static void cross(struct kg_worker *worker, unsigned to, const struct kg_path *p
     item->tunnel = false;
     item->path = *path;
     item->size = (uint16_t)size;
+    item->arrival_us = arrival_us;
     memcpy(item->data, data, size);
     if (kg_queue_push(worker->pool->worker[to].inbox, item))
         worker->totals.crossed++;
@@ -110,13 +111,14 @@ static void note_stranger(struct kg_worker *worker, const struct kg_path *path)
                kg_path_text(path, text), suppressed);
 }
 
-static void handle_stun(struct kg_worker *worker, const struct kg_path *path, void *data, size_t size)
+static void handle_stun(struct kg_worker *worker, const struct kg_path *path, void *data, size_t size,
+                        int64_t arrival_us)
 {
     char ufrag[KG_WORKER_UFRAG_SIZE];
     int to = kg_worker_of_stun(data, size, worker->pool->count, ufrag);
     if (to >= 0 && (unsigned)to != worker->index) {
         if (worker->via == worker->index)
-            cross(worker, (unsigned)to, path, data, size);
+            cross(worker, (unsigned)to, path, data, size, arrival_us);
         return;
     }
     struct kg_seat *seat = to < 0 ? NULL : kg_seat_by_ufrag(worker, ufrag);
@@ -126,24 +128,25 @@ static void handle_stun(struct kg_worker *worker, const struct kg_path *path, vo
     }
     const struct kg_route *route = kg_routes_find(worker->routes, path);
     bool known = route && route->seat == seat; /* not by its word alone: this check may be forged */
-    kg_transport_receive(seat->transport, path, data, size, worker->now_us);
+    kg_transport_receive(seat->transport, path, data, size, arrival_us, worker->now_us);
     if (known && worker->via != worker->index) /* in case our first word did not reach it */
         kg_worker_tell_other(worker, worker->via, KG_INBOX_LEARN, path);
 }
 
 /* A datagram for any of our parties, or for another worker's. */
-static void handle_datagram(struct kg_worker *worker, const struct kg_path *path, void *data, size_t size)
+static void handle_datagram(struct kg_worker *worker, const struct kg_path *path, void *data, size_t size,
+                            int64_t arrival_us)
 {
     if (kg_stun_is(data, size)) {
-        handle_stun(worker, path, data, size);
+        handle_stun(worker, path, data, size, arrival_us);
         return;
     }
     const struct kg_route *route = kg_routes_find(worker->routes, path);
     if (route && route->seat) {
         if (!route->seat->closing)
-            kg_transport_receive(route->seat->transport, path, data, size, worker->now_us);
+            kg_transport_receive(route->seat->transport, path, data, size, arrival_us, worker->now_us);
     } else if (route && worker->via == worker->index) {
-        cross(worker, route->worker, path, data, size);
+        cross(worker, route->worker, path, data, size, arrival_us);
     } else {
         note_stranger(worker, path);
         if (worker->via != worker->index)
@@ -164,7 +167,7 @@ static void read_socket(struct kg_worker *worker, struct kg_udp *udp)
             struct kg_path path = kg_path_udp((const struct sockaddr *)datagrams[i].from);
             worker->totals.packets_in++;
             worker->totals.bytes_in += datagrams[i].size;
-            handle_datagram(worker, &path, datagrams[i].data, datagrams[i].size);
+            handle_datagram(worker, &path, datagrams[i].data, datagrams[i].size, datagrams[i].arrival_us);
         }
         if (count < KG_UDP_BATCH)
             return;
@@ -185,8 +188,7 @@ static void handle_inbox(struct kg_worker *worker)
         struct kg_route learnt = {.path = item.path, .worker = item.from};
         const struct kg_route *known;
         worker->via = item.from;
-        /* Read after the item was taken: by an older clock one that came meanwhile would seem to arrive
-         * before it was sent, and everything after it late. */
+        /* Read after the item was taken: no arrival is later than now. */
         worker->now_us = kg_clock_now_us();
         switch (item.kind) {
         case KG_INBOX_DATAGRAM:
@@ -195,7 +197,7 @@ static void handle_inbox(struct kg_worker *worker)
                 worker->totals.packets_in++;
                 worker->totals.bytes_in += item.size;
             }
-            handle_datagram(worker, &item.path, item.data, item.size);
+            handle_datagram(worker, &item.path, item.data, item.size, item.arrival_us);
             break;
         case KG_INBOX_LEARN:
             known = kg_routes_find(worker->routes, &item.path);

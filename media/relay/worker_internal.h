@@ -59,6 +59,7 @@ struct kg_inbox_item {
     uint8_t from; /* worker */
     bool tunnel;  /* came from a tunnel thread, not from a worker */
     uint16_t size;
+    int64_t arrival_us; /* DATAGRAM */
     struct kg_path path;
     uint8_t data[KG_WORKER_MAX_DATAGRAM];
 };

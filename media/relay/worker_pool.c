@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "relay/worker_internal.h"
 #include "rtp/stun.h"
@@ -232,7 +233,8 @@ bool kg_worker_request_stats(struct kg_worker_pool *pool, uint64_t request)
 bool kg_worker_post_datagram(struct kg_worker_pool *pool, struct kg_tunnel_route *route, const void *data,
                              size_t size)
 {
-    struct kg_inbox_item item = {.kind = KG_INBOX_DATAGRAM, .tunnel = true, .size = (uint16_t)size};
+    struct kg_inbox_item item = {
+        .kind = KG_INBOX_DATAGRAM, .tunnel = true, .size = (uint16_t)size, .arrival_us = kg_clock_now_us()};
     char ufrag[KG_WORKER_UFRAG_SIZE];
     if (size == 0 || size > sizeof(item.data))
         return false;

@@ -53,16 +53,16 @@ static void on_datagram_out(void *user, const struct kg_path *path, const void *
     kg_worker_send(seat->worker, path, data, size, seat->worker->pool->params.dscp_audio, false);
 }
 
-static void on_rtp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void on_rtp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct kg_seat *seat = user;
-    kg_forward_rtp(&seat->party, packet, size, now_us);
+    kg_forward_rtp(&seat->party, packet, size, arrival_us, now_us);
 }
 
-static void on_rtcp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void on_rtcp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct kg_seat *seat = user;
-    kg_forward_rtcp(&seat->party, packet, size, now_us);
+    kg_forward_rtcp(&seat->party, packet, size, arrival_us, now_us);
 }
 
 static enum kg_worker_close close_reason(enum kg_transport_reason reason)

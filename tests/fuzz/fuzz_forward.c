@@ -155,7 +155,7 @@ static void deliver(struct member *m, uint8_t *packet, size_t size)
             return;
         *mark = run;
     }
-    kg_forward_rtp(&m->party, packet, size, now_us);
+    kg_forward_rtp(&m->party, packet, size, now_us, now_us);
 }
 
 /* A packet as the party's own program would make it, but for what the input chooses. */
@@ -194,7 +194,7 @@ static void send_raw(struct member *m, struct kg_reader *r, bool report)
         return;
     memcpy(packet, bytes, size);
     if (report)
-        kg_forward_rtcp(&m->party, packet, size, now_us);
+        kg_forward_rtcp(&m->party, packet, size, now_us, now_us);
     else
         deliver(m, packet, size);
 }
@@ -209,7 +209,7 @@ static void ask_again(struct member *m, struct kg_reader *r)
     nack.nack.sequence[0] = (uint16_t)(slot->rewrite.next_slot - kg_read_u8(r));
     uint8_t packet[64];
     size_t size = kg_rtcp_append(&nack, packet, sizeof(packet), 0);
-    kg_forward_rtcp(&m->party, packet, size, now_us);
+    kg_forward_rtcp(&m->party, packet, size, now_us, now_us);
 }
 
 static void step(struct kg_reader *r)

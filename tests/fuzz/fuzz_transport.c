@@ -65,10 +65,10 @@ static void on_send(void *user, const struct kg_path *path, const void *data, si
         queue[queued++] = newest;
 }
 
-static void on_media(void *user, uint8_t *packet, size_t size, int64_t at_us)
+static void on_media(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t at_us)
 {
     struct end *e = user;
-    must(size >= 8 && at_us == now_us && !e->closed);
+    must(size >= 8 && arrival_us == at_us && at_us == now_us && !e->closed);
     memset(packet, 0, size);
     e->delivered++;
     must(e->delivered <= ends[e == &ends[RELAY] ? TERMINAL : RELAY].sent);
@@ -124,7 +124,7 @@ static void inject(int to, const struct kg_path *path, const uint8_t *data, size
     uint8_t *exact = malloc(size + !size);
     if (size > 0)
         memcpy(exact, data, size);
-    kg_transport_receive(ends[to].transport, path, exact, size, now_us);
+    kg_transport_receive(ends[to].transport, path, exact, size, now_us, now_us);
     free(exact);
 }
 

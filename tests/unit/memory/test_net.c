@@ -20,11 +20,12 @@ static void ignore_send(void *user, const struct kg_path *path, const void *data
     (void)size;
 }
 
-static void ignore_packet(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void ignore_packet(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     (void)user;
     (void)packet;
     (void)size;
+    (void)arrival_us;
     (void)now_us;
 }
 

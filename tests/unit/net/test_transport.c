@@ -466,8 +466,8 @@ static void bad_parameters_are_refused(void **state)
     assert_null(kg_transport_create(&p, 0));
     struct kg_transport_ops ops = {.send =
                                        (void (*)(void *, const struct kg_path *, const void *, size_t))abort,
-                                   .on_rtp = (void (*)(void *, uint8_t *, size_t, int64_t))abort,
-                                   .on_rtcp = (void (*)(void *, uint8_t *, size_t, int64_t))abort,
+                                   .on_rtp = (void (*)(void *, uint8_t *, size_t, int64_t, int64_t))abort,
+                                   .on_rtcp = (void (*)(void *, uint8_t *, size_t, int64_t, int64_t))abort,
                                    .on_event = (void (*)(void *, const struct kg_transport_event *))abort};
     p.ops = &ops;
     struct kg_transport *t = kg_transport_create(&p, 0);

@@ -98,19 +98,19 @@ static void on_send(void *user, const struct kg_path *path, const void *data, si
         put_flight(w, !end->self, &seen, copy, size);
 }
 
-static void on_rtp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void on_rtp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct world_end *end = user;
-    assert(size >= 12 && now_us == end->world->now_us);
+    assert(size >= 12 && now_us == end->world->now_us && arrival_us == now_us - WORLD_READ_LATE_US);
     end->rtp++;
     end->last_sequence = kg_get_u16(packet + 2);
     memset(packet, 0xee, size); /* the callee may */
 }
 
-static void on_rtcp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void on_rtcp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
     struct world_end *end = user;
-    (void)now_us;
+    assert(now_us == end->world->now_us && arrival_us == now_us - WORLD_READ_LATE_US);
     assert(size >= 8 && packet[1] == 201);
     end->rtcp++;
 }
@@ -250,7 +250,7 @@ void world_inject(struct world *w, int to, const struct kg_path *path, const voi
 {
     uint8_t *exact = malloc(size ? size : 1); /* so that ASan sees a read past the end */
     memcpy(exact, data, size);
-    kg_transport_receive(w->end[to].transport, path, exact, size, w->now_us);
+    kg_transport_receive(w->end[to].transport, path, exact, size, w->now_us - WORLD_READ_LATE_US, w->now_us);
     free(exact);
 }
 

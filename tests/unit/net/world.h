@@ -11,6 +11,7 @@
 
 enum { WORLD_RELAY, WORLD_TERMINAL, WORLD_ENDS };
 enum { WORLD_MAX_FLIGHT = 4096, WORLD_TUNNEL_ID = 7 };
+enum { WORLD_READ_LATE_US = 3000 }; /* every datagram is read so long after it came off the line */
 
 struct world;
 

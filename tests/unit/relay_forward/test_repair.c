@@ -219,8 +219,8 @@ static void rough_lines_reuse_no_number(void **state)
         uint8_t garbage[64];
         for (size_t k = 0; k < sizeof(garbage); k++)
             garbage[k] = (uint8_t)((dice >> (k % 24)) + k);
-        kg_forward_rtp(&a->party, garbage, roll % sizeof(garbage), m.now_us);
-        kg_forward_rtcp(&a->party, garbage, roll % sizeof(garbage), m.now_us);
+        kg_forward_rtp(&a->party, garbage, roll % sizeof(garbage), m.now_us, m.now_us);
+        kg_forward_rtcp(&a->party, garbage, roll % sizeof(garbage), m.now_us, m.now_us);
         meeting_wait(&m, 10000);
     }
     assert_true(count_rtp(c, slot_ssrc(2, KG_SLOT_VIDEO_0)) > 50);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/udp.h"
 #include "unit/cmocka_all.h"
 
@@ -90,14 +91,19 @@ static void over_ipv4(void **state)
     runs_of_any_sizes_arrive_as_sent(AF_INET);
 }
 
-static void over_ipv6(void **state)
+static bool has_ipv6(void)
 {
-    (void)state;
     int fd = socket(AF_INET6, SOCK_DGRAM, 0);
     struct sockaddr_storage any = loopback(AF_INET6);
     bool there = fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof(struct sockaddr_in6)) == 0;
     close(fd);
-    if (!there)
+    return there;
+}
+
+static void over_ipv6(void **state)
+{
+    (void)state;
+    if (!has_ipv6())
         skip();
     runs_of_any_sizes_arrive_as_sent(AF_INET6);
 }
@@ -169,20 +175,85 @@ static void datagrams_bear_their_mark(void **state)
         assert_true(kg_udp_send(a, (struct sockaddr *)&to, dscp[i], "0123456789", 10));
     assert_int_equal(kg_udp_flush(a), KG_UDP_OK);
     for (size_t i = 0; i < sizeof(dscp); i++) {
-        uint8_t data[16], control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+        uint8_t data[16], control[128] __attribute__((aligned(8)));
         struct iovec part = {data, sizeof(data)};
         struct msghdr m = {
             .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
         struct pollfd wait = {.fd = kg_udp_fd(b), .events = POLLIN};
         assert_int_equal(poll(&wait, 1, 2000), 1);
         assert_int_equal(recvmsg(kg_udp_fd(b), &m, 0), 10);
-        const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        if (!c || c->cmsg_type != IP_TOS) {
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        while (c && (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_TOS)) /* a stamp comes too */
+            c = CMSG_NXTHDR(&m, c);
+        if (!c) {
             fail_msg("datagram %zu: no mark", i);
             return;
         }
         assert_int_equal(*CMSG_DATA(c) >> 2, dscp[i]);
     }
+    kg_udp_close(a);
+    kg_udp_close(b);
+}
+
+/* The reader sleeps while they come: what they are stamped with is not when it wakes up. */
+static void arrivals_do_not_depend_on_the_reader(int family)
+{
+    struct kg_udp *b = open_at(family, NULL), *a = open_at(family, NULL);
+    struct sockaddr_storage to;
+    kg_udp_address(b, &to);
+    int64_t before_us[3], after_us[3];
+    for (int i = 0; i < 3; i++) {
+        before_us[i] = kg_clock_now_us();
+        for (int k = 0; k < 4; k++) /* the last time as one segmented send */
+            assert_true(kg_udp_send(a, (struct sockaddr *)&to, i == 2 ? 0 : (uint8_t)k, "0123456789", 10));
+        assert_int_equal(kg_udp_flush(a), KG_UDP_OK);
+        after_us[i] = kg_clock_now_us();
+        (void)poll(NULL, 0, 20);
+    }
+    const struct kg_udp_datagram *d;
+    size_t count;
+    assert_int_equal(kg_udp_receive(b, &d, &count), KG_UDP_OK);
+    assert_int_equal(count, 12);
+    for (size_t i = 0; i < count; i++) { /* 1 ms for a delivery by another processor */
+        assert_true(d[i].arrival_us >= before_us[i / 4] - 100);
+        assert_true(d[i].arrival_us <= after_us[i / 4] + 1000);
+    }
+    kg_udp_close(a);
+    kg_udp_close(b);
+}
+
+static void arrivals_over_ipv4(void **state)
+{
+    (void)state;
+    arrivals_do_not_depend_on_the_reader(AF_INET);
+}
+
+static void arrivals_over_ipv6(void **state)
+{
+    (void)state;
+    if (!has_ipv6())
+        skip();
+    arrivals_do_not_depend_on_the_reader(AF_INET6);
+}
+
+/* As on a system that knows no stamps. */
+static void without_a_stamp_it_is_the_time_of_reading(void **state)
+{
+    (void)state;
+    struct kg_udp *b = open_at(AF_INET, NULL), *a = open_at(AF_INET, NULL);
+    struct sockaddr_storage to;
+    kg_udp_address(b, &to);
+    int off = 0;
+    assert_int_equal(setsockopt(kg_udp_fd(b), SOL_SOCKET, SO_TIMESTAMPNS, &off, sizeof(off)), 0);
+    assert_true(kg_udp_send(a, (struct sockaddr *)&to, 0, "x", 1));
+    assert_int_equal(kg_udp_flush(a), KG_UDP_OK);
+    (void)poll(NULL, 0, 5);
+    int64_t before_us = kg_clock_now_us();
+    const struct kg_udp_datagram *d;
+    size_t count;
+    assert_int_equal(kg_udp_receive(b, &d, &count), KG_UDP_OK);
+    assert_int_equal(count, 1);
+    assert_true(d[0].arrival_us >= before_us && d[0].arrival_us <= kg_clock_now_us());
     kg_udp_close(a);
     kg_udp_close(b);
 }
@@ -194,6 +265,9 @@ int main(void)
         cmocka_unit_test(over_ipv6),
         cmocka_unit_test(more_than_a_batch_leaves_by_itself),
         cmocka_unit_test(datagrams_bear_their_mark),
+        cmocka_unit_test(arrivals_over_ipv4),
+        cmocka_unit_test(arrivals_over_ipv6),
+        cmocka_unit_test(without_a_stamp_it_is_the_time_of_reading),
         cmocka_unit_test(a_refusal_is_told_and_survived),
         cmocka_unit_test(too_long_is_refused_and_others_go),
     };

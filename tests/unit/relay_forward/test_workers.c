@@ -55,9 +55,9 @@ static void client_send(void *user, const struct kg_path *path, const void *data
         kg_udp_send(c->udp, NULL, 0, data, size);
 }
 
-static void client_rtp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void client_rtp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
-    (void)now_us;
+    assert_true(arrival_us <= now_us);
     struct client *c = user;
     struct kg_rtp_packet p;
     assert_true(kg_rtp_parse(packet, size, &p));
@@ -66,9 +66,9 @@ static void client_rtp(void *user, uint8_t *packet, size_t size, int64_t now_us)
     c->heard_source = p.header.csrc[0];
 }
 
-static void client_rtcp(void *user, uint8_t *packet, size_t size, int64_t now_us)
+static void client_rtcp(void *user, uint8_t *packet, size_t size, int64_t arrival_us, int64_t now_us)
 {
-    (void)user, (void)packet, (void)size, (void)now_us;
+    (void)user, (void)packet, (void)size, (void)arrival_us, (void)now_us;
 }
 
 static void client_event(void *user, const struct kg_transport_event *event)
@@ -202,7 +202,8 @@ static void take_tunnel(struct hall *h)
     while (kg_queue_pop(h->tunnel, &d)) {
         struct client *c = client_of(h, d.tunnel & 0xfffffff);
         struct kg_path path = kg_path_tunnel(d.tunnel);
-        kg_transport_receive(c->transport, &path, d.data, d.size, kg_clock_now_us());
+        int64_t now_us = kg_clock_now_us();
+        kg_transport_receive(c->transport, &path, d.data, d.size, now_us, now_us);
     }
 }
 
@@ -232,7 +233,8 @@ static void turn(struct hall *h)
             continue;
         for (size_t k = 0; k < count; k++) {
             struct kg_path path = kg_path_udp((const struct sockaddr *)d[k].from);
-            kg_transport_receive(c->transport, &path, d[k].data, d[k].size, kg_clock_now_us());
+            kg_transport_receive(c->transport, &path, d[k].data, d[k].size, d[k].arrival_us,
+                                 kg_clock_now_us());
         }
         (void)kg_udp_flush(c->udp);
     }
