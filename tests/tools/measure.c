@@ -76,8 +76,10 @@ static bool run_usage(char **a)
     FILE *f = kg_usage_read((pid_t)number(a[0]), &u) ? fopen(a[1], "w") : NULL;
     if (!f)
         return false;
-    fprintf(f, "{\"cpu_s\": %.2f, \"cpu_main_s\": %.2f, \"rss_kb\": %ld, \"rss_peak_kb\": %ld}\n", u.cpu_s,
-            u.cpu_main_s, u.rss_kb, u.rss_peak_kb);
+    fprintf(f,
+            "{\"at_s\": %.3f, \"cpu_s\": %.2f, \"cpu_main_s\": %.2f, \"rss_kb\": %ld, \"pss_kb\": %ld, "
+            "\"rss_peak_kb\": %ld}\n",
+            u.at_s, u.cpu_s, u.cpu_main_s, u.rss_kb, u.pss_kb, u.rss_peak_kb);
     return fclose(f) == 0;
 }
 

@@ -34,6 +34,13 @@ static double grown(const json_t *before, const json_t *after, const char *key)
     return rounded(to - from);
 }
 
+/* CPU seconds a second between two usage files. */
+static json_t *cores(const json_t *before, const json_t *after, const char *key)
+{
+    double seconds = grown(before, after, "at_s");
+    return seconds > 0 ? json_real(rounded(grown(before, after, key) / seconds)) : json_null();
+}
+
 static bool judge(const char *name, const struct kg_sight *s, const struct kg_hearing *h, double seconds)
 {
     bool saw = s->fps >= least_fps && s->frames >= min_frames_share * least_fps * seconds;
@@ -117,7 +124,10 @@ static json_t *room_json(const struct kg_report_room *room, const struct kg_sigh
     json_object_set_new(out, "sent_kbps", sent_kbps(early, status, room->name));
     json_object_set_new(out, "cpu_s", json_real(grown(before, after, "cpu_s")));
     json_object_set_new(out, "cpu_draw_s", json_real(grown(before, after, "cpu_main_s")));
+    json_object_set_new(out, "cpu_cores", cores(before, after, "cpu_s"));
+    json_object_set_new(out, "cpu_draw_cores", cores(before, after, "cpu_main_s"));
     json_object_set(out, "rss_kb", json_object_get(after, "rss_kb"));
+    json_object_set(out, "pss_kb", json_object_get(after, "pss_kb"));
     json_decref(before);
     json_decref(after);
     return out;
@@ -131,6 +141,7 @@ static json_t *relay_json(const struct kg_report *report, const json_t *status)
     json_object_set_new(out, "packets_in", sum_of(status, "packets_in"));
     json_object_set_new(out, "packets_out", sum_of(status, "packets_out"));
     json_object_set_new(out, "cpu_s", json_real(grown(before, after, "cpu_s")));
+    json_object_set_new(out, "cpu_cores", cores(before, after, "cpu_s"));
     json_object_set(out, "rss_idle_kb", json_object_get(idle, "rss_kb"));
     json_object_set(out, "rss_kb", json_object_get(after, "rss_kb"));
     json_decref(idle);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* User and system time are fields 14 and 15, counted after the name, which may hold anything. */
@@ -31,12 +32,21 @@ bool kg_usage_read(pid_t pid, struct kg_usage *out)
         return false;
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)pid);
     (void)!read_cpu(path, &out->cpu_main_s);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    out->at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f)) {
         (void)!sscanf(line, "VmRSS: %ld", &out->rss_kb);
         (void)!sscanf(line, "VmHWM: %ld", &out->rss_peak_kb);
     }
+    if (f)
+        fclose(f);
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        (void)!sscanf(line, "Pss: %ld", &out->pss_kb);
     if (f)
         fclose(f);
     return true;

@@ -5,9 +5,11 @@
 #include <sys/types.h>
 
 struct kg_usage {
+    double at_s;       /* when: CLOCK_MONOTONIC */
     double cpu_s;      /* all threads */
     double cpu_main_s; /* the main thread: in the terminal, touch and drawing */
     long rss_kb;       /* now */
+    long pss_kb;       /* now, with what is shared counted in parts; 0: not allowed to know */
     long rss_peak_kb;
 };
 /* false: no such process. */

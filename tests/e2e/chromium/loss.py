@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from lossy_line import LossyLine
-from party import PICTURE, Party, with_browser
+from meeting import PICTURE, ColourParty, with_browser
 
 LOSS, SECONDS, MAX_FREEZE_MS = 0.05, 8, 1000
 
@@ -19,7 +19,7 @@ def check_repair(sent, received):
 
 async def run(browser, relay):
     lines = [await LossyLine(relay.address, relay.port, seed=i).open() for i in range(2)]
-    viewer, red = parties = [Party(name, browser, relay, through=line) for name, line in zip(("viewer", "red"), lines)]
+    viewer, red = parties = [ColourParty(name, browser, relay, through=line) for name, line in zip(("viewer", "red"), lines)]
     try:
         for party in parties:
             await party.join()

@@ -5,7 +5,7 @@ import asyncio
 import re
 import sys
 
-from party import COLOURS, PICTURE, Party, colour_of, with_browser
+from meeting import COLOURS, PICTURE, ColourParty, colour_of, with_browser
 
 MAX_FREEZE_MS = 1000
 SECONDS_EACH = 2.5
@@ -104,7 +104,7 @@ async def mute_at_the_relay(viewer, red):
 
 
 async def run(browser, relay):
-    viewer, red, blue = parties = [Party(name, browser, relay) for name in COLOURS]
+    viewer, red, blue = parties = [ColourParty(name, browser, relay) for name in COLOURS]
     try:
         for party in parties:
             await party.join()

@@ -243,9 +243,9 @@ static int prepare(void **state)
 
 static const char *write_json(const char *name, const char *text)
 {
-    static char paths[4][80];
+    static char paths[8][80];
     static unsigned next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", dir, name);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
@@ -270,6 +270,8 @@ static void report_tells_what_was_sent(void **state)
                                             "{\"room\": \"room-b\", \"bytes_in\": 700},"
                                             "{\"room\": \"room-a\", \"bytes_in\": 2100000}]}]}"),
         .relay_idle = write_json("idle.json", "{\"rss_kb\": 9000}"),
+        .relay_before = write_json("before.json", "{\"at_s\": 100.5, \"cpu_s\": 3}"),
+        .relay_after = write_json("after.json", "{\"at_s\": 110.5, \"cpu_s\": 4.25}"),
     };
     assert_false(kg_report_write(&report)); /* nobody saw or heard anything */
     json_t *root = json_load_file(out, 0, NULL), *rooms = json_object_get(root, "rooms");
@@ -279,6 +281,10 @@ static void report_tells_what_was_sent(void **state)
     assert_true(json_is_null(json_object_get(json_object_get(rooms, "room-b"), "sent_kbps")));
     json_t *idle = json_object_get(json_object_get(root, "relay"), "rss_idle_kb");
     assert_int_equal(json_integer_value(idle), 9000);
+    json_t *cores = json_object_get(json_object_get(root, "relay"), "cpu_cores");
+    assert_true(json_is_real(cores) && json_real_value(cores) == 0.125);
+    /* Without figures from both ends, none. */
+    assert_true(json_is_null(json_object_get(json_object_get(rooms, "room-a"), "cpu_cores")));
     json_decref(root);
 }
 
@@ -294,6 +300,8 @@ static int clean(void **state)
                                         "early.json",
                                         "status.json",
                                         "idle.json",
+                                        "before.json",
+                                        "after.json",
                                         "report.json",
                                         "a",
                                         "b",

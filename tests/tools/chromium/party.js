@@ -29,6 +29,21 @@ function colourCamera(colour, width, height, fps) {
   return { stream, stop: () => clearInterval(timer) };
 }
 
+// A picture that keeps its size, as a room's does, within a rate.
+async function limit(sender, kbps) {
+  const parameters = sender.getParameters();
+  parameters.degradationPreference = "maintain-resolution";
+  for (const encoding of parameters.encodings) encoding.maxBitrate = kbps * 1000;
+  await sender.setParameters(parameters);
+}
+
+// What the browser takes for a camera.
+async function browserCamera(width, height, fps) {
+  const wanted = { width: { exact: width }, height: { exact: height }, frameRate: { ideal: fps } };
+  const stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
+  return { stream, stop: () => stream.getTracks().forEach((track) => track.stop()) };
+}
+
 // Notes every frame the browser presents from a slot: when, its RTP time, and its colour in the middle.
 function watch(party, role, track) {
   const video = document.createElement("video");
@@ -51,6 +66,23 @@ function watch(party, role, track) {
   video.requestVideoFrameCallback(note);
 }
 
+function show(track, width, height) {
+  const video = document.createElement("video");
+  video.muted = video.autoplay = video.playsInline = true;
+  video.width = width;
+  video.height = height;
+  video.srcObject = new MediaStream([track]);
+  document.body.append(video);
+  return video;
+}
+
+// Shows a slot as a room's screen does, and notes only its first frame: what looks on must cost nothing.
+function showMeeting(party, track) {
+  const { width, height } = party.picture;
+  show(track, width, height).requestVideoFrameCallback((now) => (party.firstFrame = now));
+  show(party.camera.stream.getVideoTracks()[0], width / 5, height / 5);
+}
+
 // A browser decodes sound only for somebody who plays it.
 function listen(track) {
   const audio = document.createElement("audio");
@@ -59,15 +91,27 @@ function listen(track) {
   document.body.append(audio);
 }
 
+// Opens microphone and camera.
+async function openParty(name, picture) {
+  const { colour, width, height, fps } = picture;
+  const party = (parties[name] = { picture, shown: {}, roles: {}, states: [] });
+  const sound = await navigator.mediaDevices.getUserMedia({ audio: true });
+  party.microphone = sound.getAudioTracks()[0];
+  party.camera = colour ? colourCamera(colour, width, height, fps) : await browserCamera(width, height, fps);
+}
+
 // Returns { offer, lines } for the relay's `join`.
-async function makeParty(name, { colour, width, height, fps }) {
-  const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] });
-  const party = (parties[name] = { pc, shown: {}, roles: {}, states: [] });
+async function offerParty(name) {
+  const party = parties[name];
+  const { kbps, watch: how } = party.picture;
+  party.began = performance.now();
+  const pc = (party.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] }));
   pc.onconnectionstatechange = () => party.states.push(pc.connectionState);
   pc.ontrack = ({ transceiver, track }) => {
     const role = party.roles[transceiver.mid];
     if (track.kind === "audio") listen(track);
-    else if (["video-0", "video-1", "presentation-0"].includes(role)) watch(party, role, track);
+    else if (how === "meeting" && role === "video-0") showMeeting(party, track);
+    else if (how === "colours" && ["video-0", "video-1", "presentation-0"].includes(role)) watch(party, role, track);
   };
   const added = [];
   const add = (role, kind, direction, track) => {
@@ -75,14 +119,12 @@ async function makeParty(name, { colour, width, height, fps }) {
     onlyVp8AndOpus(transceiver, kind);
     added.push([role, transceiver]);
   };
-  const sound = await navigator.mediaDevices.getUserMedia({ audio: true });
-  party.microphone = sound.getAudioTracks()[0];
-  party.camera = colourCamera(colour, width, height, fps);
   add("microphone", "audio", "sendonly", party.microphone);
   add("camera", "video", "sendonly", party.camera.stream.getVideoTracks()[0]);
   add("presentation", "video", "sendonly");
   for (const [kind, count] of Object.entries(SLOTS))
     for (let i = 0; i < count; i++) add(`${kind}-${i}`, kind === "audio" ? "audio" : "video", "recvonly");
+  if (kbps) await limit(added[1][1].sender, kbps);
   await pc.setLocalDescription(await pc.createOffer());
   for (const [role, transceiver] of added) party.roles[transceiver.mid] = role;
   return { offer: pc.localDescription.sdp, lines: added.map(([role, t]) => ({ mid: t.mid, role })) };
@@ -94,8 +136,8 @@ async function takeAnswer(name, sdp) {
 
 // What the browser knows of a party: its transport, and each slot that carries something.
 async function look(name) {
-  const { pc, roles, shown, states } = parties[name];
-  const report = { state: pc.connectionState, states, slots: {}, sends: {}, shown: {} };
+  const { pc, roles, shown, states, began, firstFrame } = parties[name];
+  const report = { at: performance.now(), began, firstFrame, state: pc.connectionState, states, slots: {}, sends: {}, shown: {} };
   const stats = await pc.getStats();
   const codecs = {};
   stats.forEach((s) => { if (s.type === "codec") codecs[s.id] = s; });

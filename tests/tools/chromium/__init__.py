@@ -1,0 +1,1 @@
+"""Chromium as a party of a meeting on the real relay, driven by chromedriver; for tests and benches."""
