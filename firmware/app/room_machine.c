@@ -44,7 +44,7 @@ bool kg_room_machine_in_call(const struct kg_room_machine *m)
 static void forget_call(struct kg_room_machine *m)
 {
     m->uid[0] = m->token[0] = '\0';
-    m->join_pending = m->seated = m->media_up = m->pictured = false;
+    m->join_pending = m->refused_busy = m->seated = m->media_up = m->pictured = false;
     m->media_losses = 0;
     m->busy_until_us = 0;
     memset(&m->state.meeting, 0, sizeof m->state.meeting);

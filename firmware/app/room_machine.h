@@ -23,6 +23,7 @@ enum {
     KG_ROOM_PICTURE_MAX_US = 2000000,  /* from media to the meeting's page without a picture */
     KG_ROOM_ENDED_PAGE_US = 15000000,  /* then home by itself */
     KG_ROOM_ERROR_PAGE_US = 300000000, /* the same for an error page: who saw it has left */
+    KG_ROOM_BUSY_WAIT_US = 1000000,    /* longest wait before a busy relay is asked again */
     KG_ROOM_GIVE_UP_US = 300000000,    /* cut off in a meeting for so long: home */
     KG_ROOM_SEAT_US = 30000000,        /* the relay keeps a seat: worth waiting for after the meeting's end */
     KG_ROOM_MEDIA_TRIES = 3,           /* calls lost in a row before an error page */

@@ -25,6 +25,7 @@ struct kg_room_machine {
     char token[KG_MAX_TOKEN_BYTES + 1];
     uint32_t request;  /* number of the last join */
     bool join_pending; /* sent, not yet answered */
+    bool refused_busy; /* the last answer */
     bool seated;       /* the relay has answered joined, and the call of that answer lives */
     uint32_t party;
     bool media_up, pictured;

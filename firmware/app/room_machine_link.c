@@ -39,7 +39,7 @@ static void on_joined(struct kg_room_machine *m, const struct kg_message *messag
 {
     if (!kg_room_machine_in_call(m) || message->joined.request != m->request)
         return;
-    m->join_pending = false;
+    m->join_pending = m->refused_busy = false;
     m->seated = true;
     m->party = message->joined.party;
     snprintf(m->token, sizeof m->token, "%s", message->joined.resume ? message->joined.resume : "");
@@ -62,6 +62,14 @@ static void be_told(struct kg_room_machine *m, enum kg_problem problem, const ch
     kg_problem_fill(&m->state.error, problem, detail);
 }
 
+/* The rooms that a busy relay refused come back spread over a while, not all at once. */
+static void ask_again(struct kg_room_machine *m)
+{
+    m->refused_busy = true;
+    m->busy_until_us =
+        m->now_us + KG_ROOM_BUSY_WAIT_US / 2 + next_random(m) % (uint32_t)(KG_ROOM_BUSY_WAIT_US / 2);
+}
+
 static void on_error(struct kg_room_machine *m, const struct kg_message *message)
 {
     bool ours = m->join_pending && message->error.request == m->request;
@@ -82,7 +90,7 @@ static void on_error(struct kg_room_machine *m, const struct kg_message *message
     else if (message->error.code == KG_ERROR_BAD_TOKEN)
         kg_room_machine_send_join(m); /* the seat is gone: a new one, with the mute state we have here */
     else if (message->error.code == KG_ERROR_BUSY)
-        m->busy_until_us = m->now_us + 1000000; /* our own seat of before; it ends soon */
+        ask_again(m);
 }
 
 static void on_left(struct kg_room_machine *m, enum kg_reason reason)

@@ -20,6 +20,8 @@ static void on_join_too_long(struct kg_room_machine *m)
 {
     if (m->seated)
         kg_room_machine_show_error(m, KG_PROBLEM_MEDIA_BLOCKED, "neither UDP nor the tunnel carries media");
+    else if (m->refused_busy)
+        kg_room_machine_show_error(m, KG_PROBLEM_RELAY_BUSY, "the relay refused this room as busy");
     else
         kg_room_machine_show_link_error(m, KG_PROBLEM_RELAY_UNREACHABLE, "no answer in time");
 }

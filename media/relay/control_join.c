@@ -201,7 +201,7 @@ static void seat_session(struct kg_control *c, struct kg_session *s, struct kg_h
     seat->session = s;
     s->seat = seat;
     if (!start_media(c, seat, wire)) {
-        kg_session_error(s, message->join.request, KG_ERROR_TOO_MANY, "the relay is overloaded; try again");
+        kg_session_error(s, message->join.request, KG_ERROR_BUSY, "the relay is overloaded; try again");
         s->seat = NULL; /* it was never told of a seat: it must not be told that it left one */
         seat->session = NULL;
         kg_control_seat_end(c, seat, KG_REASON_MEDIA_LOST);

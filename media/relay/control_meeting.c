@@ -43,7 +43,7 @@ static void want(struct kg_control *c, struct kg_session *s, const struct kg_mes
         seat->wished[slot] = true;
         if (seat->worker_party &&
             !kg_worker_want(c->params.pool, seat->gathering->worker, seat->worker_party, wish))
-            kg_session_error(s, 0, KG_ERROR_TOO_MANY, "the relay is overloaded; ask for the slot again");
+            kg_session_error(s, 0, KG_ERROR_BUSY, "the relay is overloaded; ask for the slot again");
     }
 }
 

@@ -13,9 +13,9 @@ enum kg_error_code {
     KG_ERROR_NOT_INVITED,          /* "not-invited" */
     KG_ERROR_NOT_OPEN_YET,         /* "not-open-yet" */
     KG_ERROR_ENDED,                /* "ended" */
-    KG_ERROR_BUSY,                 /* "busy": this room sits in a meeting already */
-    KG_ERROR_BAD_OFFER,            /* "bad-offer" */
-    KG_ERROR_BAD_TOKEN,            /* "bad-token": the resume token is unknown, used, expired or another's */
+    KG_ERROR_BUSY,          /* "busy": the relay has no room for the request right now; again in a second */
+    KG_ERROR_BAD_OFFER,     /* "bad-offer" */
+    KG_ERROR_BAD_TOKEN,     /* "bad-token": the resume token is unknown, used, expired or another's */
     KG_ERROR_TOO_MANY,      /* "too-many": the meeting or the relay is full, or messages come too fast */
     KG_ERROR_REVOKED,       /* "revoked": this room's certificate */
     KG_ERROR_SHUTTING_DOWN, /* "shutting-down" */

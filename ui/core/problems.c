@@ -18,6 +18,13 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             {"LANケーブルが端末と壁の両方に差さっているか確かめてください。",
              "1分ほど待ってから「もう一度試す」を押してください。", ASK_IT},
         },
+    [KG_PROBLEM_RELAY_BUSY] =
+        {
+            "K-108",
+            "中継サーバーが混み合っています",
+            "多くの会議室が同時に接続しているため、会議に参加できませんでした。",
+            {"1分ほど待ってから「もう一度試す」を押してください。", ASK_IT},
+        },
     [KG_PROBLEM_PROXY_UNREACHABLE] =
         {
             "K-105",

@@ -7,6 +7,7 @@ enum kg_problem {
     KG_PROBLEM_NONE,
     KG_PROBLEM_RELAY_NAME,          /* the relay's name has no address */
     KG_PROBLEM_RELAY_UNREACHABLE,   /* no answer, refused */
+    KG_PROBLEM_RELAY_BUSY,          /* it answers, but has been too busy to let us in */
     KG_PROBLEM_PROXY_UNREACHABLE,   /* the proxy has no address, gives no answer, refuses */
     KG_PROBLEM_PROXY_REFUSED,       /* the proxy answers, but does not connect us to the relay */
     KG_PROBLEM_PROXY_PASSWORD,      /* 407: the proxy wants a name and password, or others */

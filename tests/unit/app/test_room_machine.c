@@ -502,15 +502,35 @@ static void test_join_errors(void **state)
     }
 }
 
-static void test_busy_seat_is_tried_again(void **state)
+static void test_busy_relay_is_asked_again(void **state)
 {
     (void)state;
     struct room room = at_home(on);
     intent(&room, KG_INTENT_JOIN);
     error(&room, expect(&room, KG_ROOM_JOIN).request, KG_ERROR_BUSY);
     expect_nothing(&room);
-    tick(&room, SECOND_US);
-    expect(&room, KG_ROOM_JOIN);
+    tick(&room, KG_ROOM_BUSY_WAIT_US / 2 - 1);
+    expect_nothing(&room);
+    tick(&room, KG_ROOM_BUSY_WAIT_US / 2 + 1);
+    joined(&room, expect(&room, KG_ROOM_JOIN).request, "t", false);
+    media(&room, KG_MEDIA_CONNECTED);
+    assert_int_equal(screen(&room), KG_SCREEN_MEETING);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* Not for ever, and the page says what it was. */
+static void test_relay_stays_busy(void **state)
+{
+    (void)state;
+    struct room room = at_home(on);
+    intent(&room, KG_INTENT_JOIN);
+    for (int64_t since_us = room.now_us; room.now_us < since_us + KG_ROOM_JOIN_MAX_US;) {
+        assert_int_equal(screen(&room), KG_SCREEN_JOINING);
+        error(&room, expect(&room, KG_ROOM_JOIN).request, KG_ERROR_BUSY);
+        tick(&room, KG_ROOM_BUSY_WAIT_US);
+    }
+    assert_int_equal(screen(&room), KG_SCREEN_ERROR);
+    assert_int_equal(kg_room_machine_state(room.machine)->error.problem, KG_PROBLEM_RELAY_BUSY);
     kg_room_machine_destroy(room.machine);
 }
 
@@ -685,7 +705,8 @@ int main(void)
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_closing_asks_for_patience),
         cmocka_unit_test(test_join_errors),
-        cmocka_unit_test(test_busy_seat_is_tried_again),
+        cmocka_unit_test(test_busy_relay_is_asked_again),
+        cmocka_unit_test(test_relay_stays_busy),
         cmocka_unit_test(test_connection_failures_while_joining),
         cmocka_unit_test(test_no_media_path),
         cmocka_unit_test(test_lost_media_is_resumed_thrice),

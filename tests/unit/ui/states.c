@@ -346,6 +346,7 @@ static void error_long(struct kg_room_state *s)
         s->error.problem = KG_PROBLEM_##UPPER;                                                               \
     }
 ERROR_CASE(name, RELAY_NAME)
+ERROR_CASE(busy, RELAY_BUSY)
 ERROR_CASE(proxy, PROXY_UNREACHABLE)
 ERROR_CASE(proxy_refused, PROXY_REFUSED)
 ERROR_CASE(proxy_password, PROXY_PASSWORD)
@@ -400,6 +401,7 @@ const struct state_case state_cases[] = {
     {"error-relay", error_relay, false, false, 0},
     {"error-long", error_long, false, false, 0},
     {"error-name", error_name, false, false, 0},
+    {"error-busy", error_busy, false, false, 0},
     {"error-proxy", error_proxy, false, false, 0},
     {"error-proxy-refused", error_proxy_refused, false, false, 0},
     {"error-proxy-password", error_proxy_password, false, false, 0},
