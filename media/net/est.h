@@ -1,8 +1,7 @@
 /* The bodies of Enrolment over Secure Transport (RFC 7030, RFC 8951), for both ends, and the code by which
  * people compare a device with its request. Everything decoded here may come from a stranger: sizes are
- * bounded before anything is parsed, and a request counts only after its own signature and the strength of
- * its key are checked. Pure: no I/O, no clock. Thread: the caller's. OpenSSL's error queue is empty
- * afterwards. */
+ * bounded before anything is parsed. Pure: no I/O, no clock. Thread: the caller's. OpenSSL's error queue is
+ * empty afterwards. */
 #pragma once
 
 #include <openssl/x509.h>
@@ -31,24 +30,21 @@ enum kg_est_fault {
     KG_EST_OK,
     KG_EST_TOO_LONG,
     KG_EST_NOT_BASE64,
-    KG_EST_NOT_REQUEST,      /* no PKCS#10 in DER, or more than one */
-    KG_EST_KEY,              /* not EC P-256 or P-384 nor RSA of 2048 to 4096 bits */
-    KG_EST_SIGNATURE,        /* the request is not signed by its own key */
     KG_EST_NOT_CERTIFICATES, /* no certs-only PKCS#7 with 1 to KG_EST_CHAIN_MAX certificates */
     KG_EST_MEMORY,
 };
 /* One English line with the remedy. */
 const char *kg_est_fault_text(enum kg_est_fault fault);
 
-/* A request's body (base64 of PKCS#10, with or without line ends). NULL: *fault. X509_REQ_free() it. */
-KG_MUST_CHECK X509_REQ *kg_est_request_decode(const char *body, size_t size, enum kg_est_fault *fault);
+/* A request's body (base64, with or without line ends) as bytes: PKCS#10 in DER, if the sender is honest.
+ * Whoever takes it judges it. NULL: *fault. free() it. */
+KG_MUST_CHECK uint8_t *kg_est_request_decode(const char *body, size_t size, size_t *der_size,
+                                             enum kg_est_fault *fault);
 /* NULL: memory. free() it. */
 KG_MUST_CHECK char *kg_est_request_encode(X509_REQ *request);
-/* As PEM, the way a signer takes it. NULL: memory. free() it. */
-KG_MUST_CHECK char *kg_est_request_pem(X509_REQ *request);
 /* The subject's serialNumber: what the device says of itself, proven by nothing. Printable ASCII; "" if there
  * is none, "?" in place of every other character. */
-void kg_est_request_serial(X509_REQ *request, char serial[KG_EST_SERIAL_SIZE]);
+void kg_est_request_serial(const uint8_t *der, size_t size, char serial[KG_EST_SERIAL_SIZE]);
 
 /* An answer's body: base64 of a certs-only PKCS#7 (RFC 5751 §3.2.2). NULL: memory. free() it. */
 KG_MUST_CHECK char *kg_est_certificates_encode(STACK_OF(X509) * certificates);

@@ -43,7 +43,8 @@ struct kg_enrolment_entry {
     char code[KG_EST_CODE_SIZE];
     char serial[KG_EST_SERIAL_SIZE]; /* as the device tells it */
     struct kg_enrolment_source source;
-    char *request; /* PEM */
+    uint8_t *request; /* PKCS#10 in DER */
+    size_t request_size;
     enum kg_enrolment_state state;
     char *certificate; /* PEM; READY */
     int64_t since_us, until_us;
@@ -68,13 +69,19 @@ enum kg_enrolment_result {
     KG_ENROLMENT_SOURCE_FULL, /* this source has too many */
     KG_ENROLMENT_NO_MEMORY,
 };
-/* What a device asks. Copies. A key that is known keeps its place, its source and its time, and gets its
- * newest request's text only while it waits. *entry (NULL when nothing was added) lives until the next call
- * that is not const. A READY one that is told here counts as fetched. */
+struct kg_enrolment_request {
+    const uint8_t *hash; /* KG_EST_HASH_BYTES of its key */
+    const char *serial;
+    const uint8_t *der;
+    size_t der_size;
+    const struct kg_enrolment_source *source;
+};
+/* What a device asks. Copies. A key that is known keeps its place, its source, its time and its first
+ * request. *entry (NULL when nothing was added) lives until the next call that is not const. A READY one that
+ * is told here counts as fetched. */
 enum kg_enrolment_result kg_enrolment_post(struct kg_enrolment *enrolment,
-                                           const uint8_t hash[KG_EST_HASH_BYTES], const char *serial,
-                                           const char *request, const struct kg_enrolment_source *source,
-                                           int64_t now_us, const struct kg_enrolment_entry **entry);
+                                           const struct kg_enrolment_request *request, int64_t now_us,
+                                           const struct kg_enrolment_entry **entry);
 
 /* Those of this code that wait; their number (two: some key was made to match). *entry: the first. */
 size_t kg_enrolment_find(struct kg_enrolment *enrolment, const char *code, int64_t now_us,
