@@ -65,7 +65,7 @@ struct kg_audio_jitter *kg_audio_jitter_create(const struct kg_audio_jitter_para
 {
     struct kg_audio_jitter *j = calloc(1, sizeof(*j));
 
-    if (j == NULL) {
+    if (!j) {
         return NULL;
     }
     j->params = *params;
@@ -88,7 +88,7 @@ static void drop_first(struct kg_audio_jitter *j)
 
 void kg_audio_jitter_destroy(struct kg_audio_jitter *j)
 {
-    if (j == NULL) {
+    if (!j) {
         return;
     }
     while (j->count > 0) {

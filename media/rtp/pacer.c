@@ -33,14 +33,14 @@ struct kg_pacer *kg_pacer_create(const struct kg_pacer_params *params)
 {
     struct kg_pacer *pacer = calloc(1, sizeof(*pacer));
 
-    if (pacer == NULL) {
+    if (!pacer) {
         return NULL;
     }
     pacer->params = *params;
     pacer->target_bps = 1000000;
     for (int i = 0; i < KG_PACER_CLASSES; i++) {
         pacer->queue[i].ring = calloc(params->max_packets, sizeof(struct waiting));
-        if (pacer->queue[i].ring == NULL) {
+        if (!pacer->queue[i].ring) {
             kg_pacer_destroy(pacer);
             return NULL;
         }
@@ -68,7 +68,7 @@ static void clear(struct kg_pacer *pacer, enum kg_pacer_class class_)
 
 void kg_pacer_destroy(struct kg_pacer *pacer)
 {
-    if (pacer == NULL) {
+    if (!pacer) {
         return;
     }
     for (int i = 0; i < KG_PACER_CLASSES; i++) {

@@ -17,7 +17,7 @@ struct kg_packet *kg_packet_create(void)
 {
     struct kg_packet *packet = malloc(sizeof(*packet));
 
-    if (packet == NULL) {
+    if (!packet) {
         return NULL;
     }
     atomic_init(&packet->refs, 1);
@@ -36,7 +36,7 @@ struct kg_packet *kg_packet_ref(struct kg_packet *packet)
 
 static void free_list(struct kg_packet *packet)
 {
-    while (packet != NULL) {
+    while (packet) {
         struct kg_packet *next = packet->next;
         free(packet);
         packet = next;
@@ -54,11 +54,11 @@ static void pool_unref(struct kg_packet_pool *pool)
 
 void kg_packet_unref(struct kg_packet *packet)
 {
-    if (packet == NULL || atomic_fetch_sub_explicit(&packet->refs, 1, memory_order_acq_rel) != 1) {
+    if (!packet || atomic_fetch_sub_explicit(&packet->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     struct kg_packet_pool *pool = packet->pool;
-    if (pool == NULL) {
+    if (!pool) {
         free(packet);
         return;
     }
@@ -74,7 +74,7 @@ struct kg_packet_pool *kg_packet_pool_create(uint32_t capacity)
 {
     struct kg_packet_pool *pool = calloc(1, sizeof(*pool));
 
-    if (pool == NULL) {
+    if (!pool) {
         return NULL;
     }
     atomic_init(&pool->refs, 1);
@@ -85,7 +85,7 @@ struct kg_packet_pool *kg_packet_pool_create(uint32_t capacity)
 
 void kg_packet_pool_destroy(struct kg_packet_pool *pool)
 {
-    if (pool != NULL) {
+    if (pool) {
         pool_unref(pool);
     }
 }
@@ -94,15 +94,15 @@ struct kg_packet *kg_packet_pool_get(struct kg_packet_pool *pool)
 {
     struct kg_packet *packet;
 
-    if (pool->mine == NULL) {
+    if (!pool->mine) {
         pool->mine = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
     }
     packet = pool->mine;
-    if (packet != NULL) {
+    if (packet) {
         pool->mine = packet->next;
     } else if (pool->made < pool->capacity) {
         packet = kg_packet_create();
-        if (packet == NULL) {
+        if (!packet) {
             return NULL;
         }
         pool->made++;

@@ -33,7 +33,7 @@ static size_t bytes_held(const struct kg_sent_cache *cache)
 
 static void clear_entry(struct kg_sent_cache *cache, struct entry *entry)
 {
-    if (entry->packet != NULL) {
+    if (entry->packet) {
         kg_packet_unref(entry->packet);
         entry->packet = NULL;
         cache->count--;
@@ -42,7 +42,7 @@ static void clear_entry(struct kg_sent_cache *cache, struct entry *entry)
 
 void kg_sent_cache_destroy(struct kg_sent_cache *cache)
 {
-    if (cache == NULL) {
+    if (!cache) {
         return;
     }
     for (uint32_t i = 0; i < RING; i++) {
@@ -67,7 +67,7 @@ void kg_sent_cache_trim(struct kg_sent_cache *cache, int64_t now_us)
 {
     while (cache->order_count > 0) {
         const struct entry *oldest = &cache->entry[cache->order[cache->order_first]];
-        if (oldest->packet != NULL && !too_old(oldest, now_us)) {
+        if (oldest->packet && !too_old(oldest, now_us)) {
             return;
         }
         drop_oldest(cache);
@@ -96,7 +96,7 @@ void kg_sent_cache_put(struct kg_sent_cache *cache, uint16_t sequence, struct kg
     struct entry *entry = &cache->entry[slot];
 
     kg_packet_ref(packet);
-    if (entry->packet != NULL) {
+    if (entry->packet) {
         clear_entry(cache, entry);
         forget_order(cache, slot);
     }
@@ -114,7 +114,7 @@ static struct entry *find(struct kg_sent_cache *cache, uint16_t sequence, int64_
 {
     struct entry *entry = &cache->entry[sequence % RING];
 
-    if (entry->packet == NULL || entry->sequence != sequence || too_old(entry, now_us)) {
+    if (!entry->packet || entry->sequence != sequence || too_old(entry, now_us)) {
         return NULL;
     }
     return entry;
@@ -124,7 +124,7 @@ struct kg_packet *kg_sent_cache_find(struct kg_sent_cache *cache, uint16_t seque
 {
     struct entry *entry = find(cache, sequence, now_us);
 
-    return entry != NULL ? entry->packet : NULL;
+    return entry ? entry->packet : NULL;
 }
 
 static bool resent_lately(int64_t resent_us, int64_t now_us, int64_t rtt_us)
@@ -137,7 +137,7 @@ struct kg_packet *kg_sent_cache_resend(struct kg_sent_cache *cache, uint16_t seq
 {
     struct entry *entry = find(cache, sequence, now_us);
 
-    if (entry == NULL || (entry->resent_us != INT64_MIN && resent_lately(entry->resent_us, now_us, rtt_us))) {
+    if (!entry || (entry->resent_us != INT64_MIN && resent_lately(entry->resent_us, now_us, rtt_us))) {
         return NULL;
     }
     entry->resent_us = now_us;

@@ -208,7 +208,7 @@ bool kg_slot_rewrite_packet(struct kg_slot_rewrite *slot, struct kg_slot_fields 
         fields->marker |= slot->audio;
     }
     struct kg_slot_span *span = span_of_source(slot, source);
-    if (span == NULL) {
+    if (!span) {
         return false;
     }
     int64_t number = slot_number(span, source);
@@ -239,7 +239,7 @@ bool kg_slot_rewrite_drop(struct kg_slot_rewrite *slot, const struct kg_slot_fie
     }
     int64_t source = kg_unwrap16(&peek, fields->sequence);
     if (source <= slot->highest_source) {
-        return span_of_source(slot, source) == NULL;
+        return !span_of_source(slot, source);
     }
     if (source - slot->highest_source > MAX_DROPOUT) {
         return true;
@@ -273,7 +273,7 @@ bool kg_slot_rewrite_lookup(const struct kg_slot_rewrite *slot, uint16_t slot_se
     int64_t source;
     const struct kg_slot_span *span = span_of_slot(slot, slot_sequence, &source);
 
-    if (span == NULL) {
+    if (!span) {
         return false;
     }
     *source_ssrc = span->ssrc;
@@ -287,7 +287,7 @@ bool kg_slot_rewrite_again(const struct kg_slot_rewrite *slot, uint16_t slot_seq
     int64_t source;
     const struct kg_slot_span *span = span_of_slot(slot, slot_sequence, &source);
 
-    if (span == NULL || span->ssrc != fields->ssrc || (uint16_t)source != fields->sequence) {
+    if (!span || span->ssrc != fields->ssrc || (uint16_t)source != fields->sequence) {
         return false;
     }
     rewrite(slot, span, slot_number(span, source), fields);

@@ -36,7 +36,7 @@ struct kg_vp8_assembler {
 
 void kg_vp8_frame_destroy(struct kg_vp8_frame *frame)
 {
-    if (frame != NULL) {
+    if (frame) {
         free(frame->data);
         free(frame);
     }
@@ -46,7 +46,7 @@ struct kg_vp8_assembler *kg_vp8_assembler_create(int64_t max_wait_us)
 {
     struct kg_vp8_assembler *a = calloc(1, sizeof(*a));
 
-    if (a != NULL) {
+    if (a) {
         a->max_wait_us = max_wait_us;
     }
     return a;
@@ -59,7 +59,7 @@ static struct cell *cell_of(struct kg_vp8_assembler *a, int64_t number)
 
 static void clear_cell(struct kg_vp8_assembler *a, struct cell *cell)
 {
-    if (cell->packet != NULL) {
+    if (cell->packet) {
         a->keyframe_cells -= cell->keyframe;
         kg_packet_unref(cell->packet);
         *cell = (struct cell){.packet = NULL};
@@ -68,7 +68,7 @@ static void clear_cell(struct kg_vp8_assembler *a, struct cell *cell)
 
 void kg_vp8_assembler_destroy(struct kg_vp8_assembler *a)
 {
-    if (a == NULL) {
+    if (!a) {
         return;
     }
     for (int i = 0; i < WINDOW; i++) {
@@ -147,7 +147,7 @@ bool kg_vp8_assembler_push(struct kg_vp8_assembler *a, struct kg_packet *packet,
     } else if (number > a->highest) {
         advance(a, number);
         a->unwrap = peek;
-    } else if (number < a->floor || cell_of(a, number)->packet != NULL) {
+    } else if (number < a->floor || cell_of(a, number)->packet) {
         return false;
     }
     *cell_of(a, number) = fresh;
@@ -167,10 +167,10 @@ static enum scan scan_frame(struct kg_vp8_assembler *a, int64_t first, int64_t *
     for (int64_t n = first; n <= a->highest; n++) {
         const struct cell *cell = cell_of(a, n);
         *end = n;
-        if (cell->packet == NULL) {
+        if (!cell->packet) {
             return MISSING;
         }
-        if (cell->payload == NULL) {
+        if (!cell->payload) {
             continue;
         }
         if (cell->timestamp != timestamp) {
@@ -203,7 +203,7 @@ static void copy_payload(struct kg_vp8_assembler *a, int64_t first, int64_t end,
     frame->complete_us = INT64_MIN;
     for (int64_t n = first; n < end; n++) {
         const struct cell *cell = cell_of(a, n);
-        if (cell->payload == NULL) {
+        if (!cell->payload) {
             continue;
         }
         memcpy(frame->data + at, cell->payload, cell->size);
@@ -218,14 +218,14 @@ static struct kg_vp8_frame *build_frame(struct kg_vp8_assembler *a, int64_t firs
     const struct cell *head = cell_of(a, first);
     struct kg_vp8_frame *frame = calloc(1, sizeof(*frame));
 
-    if (frame == NULL) {
+    if (!frame) {
         return NULL;
     }
     for (int64_t n = first; n < end; n++) {
         frame->size += cell_of(a, n)->size;
     }
     frame->data = calloc(1, frame->size + TAIL_BYTES);
-    if (frame->data == NULL) {
+    if (!frame->data) {
         free(frame);
         return NULL;
     }
@@ -248,7 +248,7 @@ static struct kg_vp8_frame *give(struct kg_vp8_assembler *a, int64_t first, int6
     struct kg_vp8_frame *frame = build_frame(a, first, end);
 
     discard_below(a, end);
-    if (frame == NULL || (!frame->keyframe && frame->source != a->source)) {
+    if (!frame || (!frame->keyframe && frame->source != a->source)) {
         kg_vp8_frame_destroy(
             frame); /* short of memory, malformed, or another source's without its keyframe */
         kg_vp8_assembler_require_keyframe(a);
@@ -269,7 +269,7 @@ static struct kg_vp8_frame *take_keyframe(struct kg_vp8_assembler *a)
     }
     for (int64_t n = a->highest; n >= a->floor; n--) {
         const struct cell *cell = cell_of(a, n);
-        if (cell->packet != NULL && cell->keyframe && scan_frame(a, n, &end) == WHOLE) {
+        if (cell->packet && cell->keyframe && scan_frame(a, n, &end) == WHOLE) {
             return give(a, n, end);
         }
     }
@@ -296,11 +296,11 @@ struct kg_vp8_frame *kg_vp8_assembler_take(struct kg_vp8_assembler *a, int64_t n
 
     while (a->decodable) {
         const struct cell *cell = cell_of(a, a->floor);
-        if (a->floor > a->highest || cell->packet == NULL) {
+        if (a->floor > a->highest || !cell->packet) {
             note_gap(a, a->floor, now_us);
             break;
         }
-        if (cell->payload == NULL) { /* padding between frames */
+        if (!cell->payload) { /* padding between frames */
             discard_below(a, a->floor + 1);
             continue;
         }
@@ -314,7 +314,7 @@ struct kg_vp8_frame *kg_vp8_assembler_take(struct kg_vp8_assembler *a, int64_t n
             break;
         }
         struct kg_vp8_frame *frame = give(a, a->floor, end);
-        if (frame != NULL) {
+        if (frame) {
             return frame;
         }
     }

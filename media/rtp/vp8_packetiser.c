@@ -96,8 +96,8 @@ static void write_packet(struct kg_packet *packet, const struct kg_rtp_header *h
 static bool get_packets(struct kg_packet_pool *pool, struct kg_packet **packets, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        packets[i] = pool != NULL ? kg_packet_pool_get(pool) : kg_packet_create();
-        if (packets[i] == NULL) {
+        packets[i] = pool ? kg_packet_pool_get(pool) : kg_packet_create();
+        if (!packets[i]) {
             while (i > 0) {
                 kg_packet_unref(packets[--i]);
             }
