@@ -47,6 +47,7 @@ struct kg_call *kg_call_create(const struct kg_call_params *params)
     call->params = *params;
     call->muted_microphone = params->microphone_muted;
     call->muted_camera = params->camera_muted;
+    call->watched = true;
     call->created_us = kg_clock_now_us();
     if (!make_offer(call)) {
         kg_log(KG_LOG_ERROR, "app", NULL, "no offer could be made");
@@ -90,6 +91,12 @@ static const char *path_name(const struct kg_path *path)
     return path->kind == KG_PATH_UDP ? "udp" : path->kind == KG_PATH_TUNNEL ? "tunnel" : "none";
 }
 
+static void follow_watched(struct kg_call *call)
+{
+    kg_send_video_set_watched(call->params.media->send_video,
+                              call->connected && call->camera && call->watched);
+}
+
 static void on_connected(struct kg_call *call, const struct kg_transport_event *event)
 {
     const struct kg_media_report connected = {.event = KG_MEDIA_CONNECTED};
@@ -99,6 +106,7 @@ static void on_connected(struct kg_call *call, const struct kg_transport_event *
            path_name(kg_transport_path(call->transport)), kg_srtp_profile_name(event->profile),
            (long long)(call->connected_us - call->created_us) / 1000);
     kg_send_video_keyframe(call->params.media->send_video);
+    follow_watched(call);
     report(call, &connected);
 }
 
@@ -107,6 +115,7 @@ static void on_closed(struct kg_call *call, enum kg_transport_reason reason)
     struct kg_media_report lost = {.event = KG_MEDIA_LOST, .loss = KG_MEDIA_LOSS_OTHER};
     call->over = true;
     call->connected = false;
+    follow_watched(call);
     if (reason == KG_TRANSPORT_LOCAL_CLOSED)
         return;
     if (reason == KG_TRANSPORT_NO_PATH)
@@ -279,10 +288,40 @@ void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted
         kg_pacer_clear_video(call->pacer);
 }
 
+void kg_call_set_party(struct kg_call *call, uint32_t party)
+{
+    call->own_party = party;
+}
+
+static void set_watched(struct kg_call *call, bool watched)
+{
+    if (watched != call->watched)
+        kg_log(KG_LOG_INFO, "app", "app.watched", "%s our camera",
+               watched ? "somebody watches" : "nobody watches");
+    call->watched = watched;
+    follow_watched(call);
+}
+
+void kg_call_watched(struct kg_call *call, const uint32_t *sources, uint32_t count)
+{
+    bool watched = call->own_camera == 0;
+    for (uint32_t i = 0; i < count; i++)
+        watched |= sources[i] == call->own_camera;
+    set_watched(call, watched);
+}
+
+void kg_call_assume_watched(struct kg_call *call)
+{
+    set_watched(call, true);
+}
+
 void kg_call_participants(struct kg_call *call, const struct kg_participant *participants, uint32_t count)
 {
     call->party_count = KG_MIN(count, (uint32_t)KG_MAX_PARTICIPANTS);
-    for (uint32_t i = 0; i < call->party_count; i++)
-        call->parties[i] = (struct kg_call_party){.microphone = participants[i].sources.microphone,
-                                                  .camera = participants[i].sources.camera};
+    for (uint32_t i = 0; i < call->party_count; i++) {
+        const struct kg_participant *who = &participants[i];
+        call->parties[i] = (struct kg_call_party){who->sources.microphone, who->sources.camera};
+        if (who->party == call->own_party)
+            call->own_camera = who->sources.camera;
+    }
 }

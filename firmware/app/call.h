@@ -42,6 +42,12 @@ KG_MUST_CHECK bool kg_call_answer(struct kg_call *call, const char *answer);
 /* Says goodbye to the relay's transport; destroy follows. */
 void kg_call_close(struct kg_call *call);
 void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted);
+/* Of `joined`: which of the participants we are. Before they are told. */
+void kg_call_set_party(struct kg_call *call, uint32_t party);
+/* A `watched` message: those of our own pictures that anybody watches. */
+void kg_call_watched(struct kg_call *call, const uint32_t *sources, uint32_t count);
+/* Nobody can tell us who watches: the control connection is lost. */
+void kg_call_assume_watched(struct kg_call *call);
 /* Who sends what: for lip sync. */
 void kg_call_participants(struct kg_call *call, const struct kg_participant *participants, uint32_t count);
 /* A `slots` message: which source is in which slot. */

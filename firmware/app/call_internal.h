@@ -65,6 +65,8 @@ struct kg_call {
     struct kg_message_line lines[KG_OFFER_LINES];
     struct kg_wire *wire; /* NULL until answered */
     bool muted_microphone, muted_camera;
+    uint32_t own_party, own_camera; /* ids in the meeting; 0: not told yet */
+    bool watched;                   /* our camera's picture, as far as we know */
 
     struct kg_transport *transport;
     bool connected, over;

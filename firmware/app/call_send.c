@@ -267,6 +267,7 @@ void kg_call_stop_sending(struct kg_call *call)
 {
     kg_loop_unwatch(call->pictures_watch);
     kg_loop_unwatch(call->sounds_watch);
+    kg_send_video_set_watched(call->params.media->send_video, false);
     kg_pacer_destroy(call->pacer);
     kg_sent_cache_destroy(call->cache);
     call->pacer = NULL;

@@ -116,6 +116,7 @@ static void on_joined(struct kg_link *link, const struct kg_message *message)
     if (!link->call || message->joined.request != link->request)
         return;
     kg_log(KG_LOG_INFO, "app", "app.joined", "seated in %s", message->joined.meeting);
+    kg_call_set_party(link->call, message->joined.party);
     kg_call_participants(link->call, message->joined.participants, message->joined.participant_count);
     if (kg_call_answer(link->call, message->joined.answer))
         send_want(link);
@@ -144,6 +145,10 @@ static void look_into(struct kg_link *link, const struct kg_message *message)
     case KG_MESSAGE_SLOTS:
         if (link->call)
             kg_call_slots(link->call, message->slots.slots, message->slots.slot_count);
+        break;
+    case KG_MESSAGE_WATCHED:
+        if (link->call)
+            kg_call_watched(link->call, message->watched.sources, message->watched.source_count);
         break;
     default:
         break;
@@ -187,6 +192,8 @@ static void on_closed(void *user, const struct kg_ws_close *close)
     kg_ws_client_destroy(link->control);
     link->control = NULL;
     link->welcomed = false;
+    if (link->call)
+        kg_call_assume_watched(link->call);
     if (link->stopping)
         kg_loop_stop(link->loop);
     else

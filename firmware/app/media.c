@@ -31,6 +31,7 @@ static void on_first_picture(void *user)
 {
     struct kg_media *media = user;
     const struct kg_media_report report = {.event = KG_MEDIA_PICTURE};
+    kg_log(KG_LOG_INFO, "app", "app.first-picture", "the first picture of another room has come");
     media->params.report(media->params.user, &report);
 }
 

@@ -20,12 +20,14 @@ struct kg_send_video {
     struct kg_thread thread;
     struct kg_queue *wakes;   /* of enum wake: what the thread waits on */
     struct kg_latest *latest; /* camera → encoder */
-    atomic_bool on, keyframe;
+    atomic_bool on, keyframe, watched;
     atomic_uint rate_bps;
     /* Of the thread. */
     struct kg_camera *camera;
     struct kg_vpx_encoder *encoder;
     uint32_t coded_rate_bps;
+    bool coding;           /* watched, as followed so far */
+    struct kg_frame *seen; /* while not: the newest picture */
 };
 
 static void release_frame(void *frame)
@@ -53,6 +55,13 @@ static void on_device(void *user, enum kg_device_event event, const char *text)
     video->params.event(video->params.user, event, text);
 }
 
+static void forget_seen(struct kg_send_video *video)
+{
+    if (video->seen)
+        kg_frame_unref(video->seen);
+    video->seen = NULL;
+}
+
 static void apply_on(struct kg_send_video *video)
 {
     bool on = atomic_load(&video->on);
@@ -71,6 +80,7 @@ static void apply_on(struct kg_send_video *video)
         struct kg_frame *left = kg_latest_take(video->latest);
         if (left)
             kg_frame_unref(left);
+        forget_seen(video);
         kg_picture_slots_put(video->params.screen, KG_PICTURE_SELF, NULL);
         atomic_store(&video->keyframe, true);
     }
@@ -118,6 +128,22 @@ static void code(struct kg_send_video *video, struct kg_frame *frame)
     }
 }
 
+static void apply_watched(struct kg_send_video *video)
+{
+    bool watched = atomic_load(&video->watched);
+    if (watched == video->coding)
+        return;
+    video->coding = watched;
+    if (!watched)
+        return;
+    atomic_store(&video->keyframe, true);
+    /* An older one means that the camera stands still: that is not to look like life. */
+    int64_t fresh_us = 2 * INT64_C(1000000) / video->params.fps;
+    if (video->seen && kg_clock_now_us() - video->seen->capture_us < fresh_us)
+        code(video, video->seen);
+    forget_seen(video);
+}
+
 static void handle_picture(struct kg_send_video *video)
 {
     struct kg_frame *frame = kg_latest_take(video->latest);
@@ -126,7 +152,12 @@ static void handle_picture(struct kg_send_video *video)
     if (video->camera) {
         kg_tap_picture(video->params.tap, KG_TAP_CAMERA, frame);
         kg_picture_slots_put(video->params.screen, KG_PICTURE_SELF, kg_frame_ref(frame));
-        code(video, frame);
+        if (video->coding) {
+            code(video, frame);
+        } else {
+            forget_seen(video);
+            video->seen = kg_frame_ref(frame);
+        }
     }
     kg_frame_unref(frame);
 }
@@ -137,8 +168,10 @@ static void run(void *arg)
     enum wake what;
     while (kg_queue_pop_wait(video->wakes, &what, INT64_MAX)) {
         apply_on(video);
+        apply_watched(video);
         handle_picture(video);
     }
+    forget_seen(video);
     kg_camera_close(video->camera);
     kg_vpx_encoder_destroy(video->encoder);
 }
@@ -182,6 +215,12 @@ void kg_send_video_destroy(struct kg_send_video *video)
 void kg_send_video_set_on(struct kg_send_video *video, bool on)
 {
     atomic_store(&video->on, on);
+    wake(video, WAKE_SETTING);
+}
+
+void kg_send_video_set_watched(struct kg_send_video *video, bool watched)
+{
+    atomic_store(&video->watched, watched);
     wake(video, WAKE_SETTING);
 }
 

@@ -41,6 +41,9 @@ void kg_send_video_destroy(struct kg_send_video *video);
 
 /* Off: the camera is closed, so that its light goes out, and nothing more is coded. */
 void kg_send_video_set_on(struct kg_send_video *video, bool on);
+/* Whether anybody watches: not at first. Unwatched we are shown to ourselves, and nothing is coded; who
+ * begins to watch gets a keyframe of the picture that is there, not of the next one. */
+void kg_send_video_set_watched(struct kg_send_video *video, bool watched);
 /* What pictures may use; 0: show ourselves, but code nothing. */
 void kg_send_video_set_rate(struct kg_send_video *video, uint32_t rate_bps);
 void kg_send_video_keyframe(struct kg_send_video *video);

@@ -8,7 +8,7 @@
 #include "unit/cmocka_all.h"
 
 static unsigned tunnels_tried;
-static bool no_pacer;
+static bool no_pacer, told_watched;
 
 /* --- what the call hands to others ---------------------------------------------------------------------- */
 
@@ -82,6 +82,12 @@ void kg_decode_video_clear(struct kg_decode_video *decode, unsigned place)
 void kg_send_video_keyframe(struct kg_send_video *video)
 {
     (void)video;
+}
+
+void kg_send_video_set_watched(struct kg_send_video *video, bool watched)
+{
+    (void)video;
+    told_watched = watched;
 }
 
 void kg_send_video_set_rate(struct kg_send_video *video, uint32_t rate_bps)
@@ -190,11 +196,43 @@ static void a_tunnel_that_cannot_be_tried_is_asked_for_again(void **state)
     close_room(&room);
 }
 
+/* The camera is coded only while the call is up and somebody watches, or nobody can say. */
+static void only_what_is_watched_is_coded(void **state)
+{
+    (void)state;
+    struct room room;
+    const struct kg_participant people[] = {{.party = 7, .sources = {.camera = 71}},
+                                            {.party = 8, .sources = {.camera = 81}}};
+    const uint32_t own[] = {90, 81}, other[] = {71};
+    open_room(&room, KG_MEDIA_PATH_UDP);
+    struct kg_call *call = room.call;
+    kg_call_set_party(call, 8);
+    kg_call_participants(call, people, 2);
+    assert_true(kg_call_answer(call, room.answer));
+    told_watched = true;
+    kg_call_watched(call, own, 2); /* but there is no way to send yet */
+    assert_false(told_watched);
+    call->connected = true;
+    kg_call_watched(call, own, 2);
+    assert_true(told_watched);
+    kg_call_watched(call, other, 1);
+    assert_false(told_watched);
+    kg_call_assume_watched(call);
+    assert_true(told_watched);
+    kg_call_watched(call, NULL, 0);
+    assert_false(told_watched);
+    kg_call_watched(call, own, 2);
+    call->connected = false;
+    close_room(&room);
+    assert_false(told_watched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_cannot_start_watches_nothing),
         cmocka_unit_test(a_tunnel_that_cannot_be_tried_is_asked_for_again),
+        cmocka_unit_test(only_what_is_watched_is_coded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,21 @@ void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted
     muted = microphone_muted;
 }
 
+void kg_call_set_party(struct kg_call *call, uint32_t party)
+{
+    (void)call, (void)party;
+}
+
+void kg_call_watched(struct kg_call *call, const uint32_t *sources, uint32_t count)
+{
+    (void)call, (void)sources, (void)count;
+}
+
+void kg_call_assume_watched(struct kg_call *call)
+{
+    (void)call;
+}
+
 void kg_call_participants(struct kg_call *call, const struct kg_participant *participants, uint32_t count)
 {
     (void)call, (void)participants, (void)count;
