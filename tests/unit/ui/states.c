@@ -107,9 +107,14 @@ static void home_crowded(struct kg_room_state *s)
     s->meetings[2].state = KG_MEETING_CANCELLED;
     s->relay = KG_RELAY_AWAY;
     s->agenda_us = STATES_WALL_US - 13 * MINUTE_US;
-    s->lost_us = STATES_WALL_US - 3 * MINUTE_US;
     s->error.problem = KG_PROBLEM_CERTIFICATE_REFUSED;
     s->camera = s->microphone = s->speaker = KG_DEVICE_MISSING;
+}
+
+static void home_crowded_lost(struct kg_room_state *s)
+{
+    home_crowded(s);
+    s->lost_us = STATES_WALL_US - 1000 * MINUTE_US;
 }
 
 /* One meeting of a day, with so many other rooms. */
@@ -374,6 +379,7 @@ const struct state_case state_cases[] = {
     {"home-lost", home_lost, false, false, 0},
     {"home-lost-before", home_lost_before, false, false, 0},
     {"home-crowded", home_crowded, false, false, 0},
+    {"home-crowded-lost", home_crowded_lost, false, false, 0},
     {"home-rare", home_rare, false, false, 0},
     {"home-alone", home_alone, false, false, 0},
     {"home-one", home_one, false, false, 0},
