@@ -1,4 +1,4 @@
-#include "unit/relay_forward/meeting.h"
+#include "unit/relay/meeting.h"
 
 #include <stdio.h>
 

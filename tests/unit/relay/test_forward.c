@@ -1,7 +1,7 @@
 /* Who gets which packets, as what: slots, numbers, ids, mute, keyframes. */
 #include "base/bytes.h"
 #include "unit/cmocka_all.h"
-#include "unit/relay_forward/meeting.h"
+#include "unit/relay/meeting.h"
 
 static void setup(struct meeting *m, unsigned parties)
 {

@@ -1,7 +1,7 @@
 /* Loss on either side of the relay: NACK, cache, RTX, late keyframes, garbage. */
 #include "base/bytes.h"
 #include "unit/cmocka_all.h"
-#include "unit/relay_forward/meeting.h"
+#include "unit/relay/meeting.h"
 
 static void setup(struct meeting *m, unsigned parties)
 {
