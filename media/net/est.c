@@ -126,6 +126,19 @@ char *kg_est_request_encode(X509_REQ *request)
     return encode_der(der, size);
 }
 
+char *kg_est_request_pem(const uint8_t *der, size_t size)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    char *text = NULL, *data = NULL;
+    if (memory && PEM_write_bio(memory, PEM_STRING_X509_REQ, "", der, (long)size) > 0) {
+        long length = BIO_get_mem_data(memory, &data);
+        text = strndup(data, (size_t)length);
+    }
+    BIO_free(memory);
+    ERR_clear_error();
+    return text;
+}
+
 void kg_est_request_serial(const uint8_t *der, size_t size, char serial[KG_EST_SERIAL_SIZE])
 {
     const unsigned char *end = der;

@@ -42,6 +42,8 @@ KG_MUST_CHECK uint8_t *kg_est_request_decode(const char *body, size_t size, size
                                              enum kg_est_fault *fault);
 /* NULL: memory. free() it. */
 KG_MUST_CHECK char *kg_est_request_encode(X509_REQ *request);
+/* As PEM, the way a signer takes it. NULL: memory. free() it. */
+KG_MUST_CHECK char *kg_est_request_pem(const uint8_t *der, size_t size);
 /* The subject's serialNumber: what the device says of itself, proven by nothing. Printable ASCII; "" if there
  * is none, "?" in place of every other character. */
 void kg_est_request_serial(const uint8_t *der, size_t size, char serial[KG_EST_SERIAL_SIZE]);

@@ -122,8 +122,7 @@ void kg_enrolment_expire(struct kg_enrolment *e, int64_t now_us)
 {
     size_t kept = 0;
     for (size_t i = 0; i < e->count; i++) {
-        /* What is being signed has its end when the answer is there. */
-        if (e->entries[i].state != KG_ENROLMENT_SIGNING && e->entries[i].until_us <= now_us)
+        if (e->entries[i].until_us <= now_us)
             forget(&e->entries[i]);
         else
             e->entries[kept++] = e->entries[i];
@@ -215,28 +214,26 @@ size_t kg_enrolment_find(struct kg_enrolment *e, const char *code, int64_t now_u
     return found;
 }
 
-bool kg_enrolment_approve(struct kg_enrolment *e, const uint8_t hash[KG_EST_HASH_BYTES], int64_t now_us)
+bool kg_enrolment_may_approve(struct kg_enrolment *e, const uint8_t hash[KG_EST_HASH_BYTES], int64_t now_us)
 {
     const struct kg_enrolment_entry *first;
     char code[KG_EST_CODE_SIZE];
     kg_est_code(hash, code);
-    bool ok =
-        kg_enrolment_find(e, code, now_us, &first) == 1 && memcmp(first->hash, hash, sizeof first->hash) == 0;
-    if (ok)
-        entry_of(e, hash)->state = KG_ENROLMENT_SIGNING;
-    return ok;
+    return kg_enrolment_find(e, code, now_us, &first) == 1 &&
+           memcmp(first->hash, hash, sizeof first->hash) == 0;
 }
 
-void kg_enrolment_signed(struct kg_enrolment *e, const uint8_t hash[KG_EST_HASH_BYTES],
-                         const char *certificate, int64_t now_us)
+bool kg_enrolment_approve(struct kg_enrolment *e, const uint8_t hash[KG_EST_HASH_BYTES],
+                          const char *certificate, int64_t now_us)
 {
+    char *copy = kg_enrolment_may_approve(e, hash, now_us) ? strdup(certificate) : NULL;
+    if (!copy)
+        return false;
     struct kg_enrolment_entry *entry = entry_of(e, hash);
-    if (!entry || entry->state != KG_ENROLMENT_SIGNING)
-        return;
-    entry->certificate = certificate ? strdup(certificate) : NULL;
-    entry->state = entry->certificate ? KG_ENROLMENT_READY : KG_ENROLMENT_WAITING;
-    if (entry->certificate)
-        entry->until_us = now_us + KG_ENROLMENT_LIFE_US;
+    entry->certificate = copy;
+    entry->state = KG_ENROLMENT_READY;
+    entry->until_us = now_us + KG_ENROLMENT_LIFE_US;
+    return true;
 }
 
 size_t kg_enrolment_reject(struct kg_enrolment *e, const char *code, int64_t now_us)

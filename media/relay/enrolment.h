@@ -33,7 +33,6 @@ void kg_enrolment_source_of(const struct sockaddr *address, struct kg_enrolment_
 
 enum kg_enrolment_state {
     KG_ENROLMENT_WAITING,  /* for a person */
-    KG_ENROLMENT_SIGNING,  /* approved; the certificate is being made */
     KG_ENROLMENT_READY,    /* the certificate can be fetched */
     KG_ENROLMENT_REJECTED, /* a person said no */
 };
@@ -86,12 +85,13 @@ enum kg_enrolment_result kg_enrolment_post(struct kg_enrolment *enrolment,
 /* Those of this code that wait; their number (two: some key was made to match). *entry: the first. */
 size_t kg_enrolment_find(struct kg_enrolment *enrolment, const char *code, int64_t now_us,
                          const struct kg_enrolment_entry **entry);
-/* A waiting key is approved: now SIGNING. false: there is none such, or another waits with its code. */
+/* May this key be approved: it waits, and no other waits with its code? */
+KG_MUST_CHECK bool kg_enrolment_may_approve(struct kg_enrolment *enrolment,
+                                            const uint8_t hash[KG_EST_HASH_BYTES], int64_t now_us);
+/* Approved: its certificate (PEM, copied) can be fetched for 30 minutes. false: it does not wait any more, or
+ * memory. */
 KG_MUST_CHECK bool kg_enrolment_approve(struct kg_enrolment *enrolment, const uint8_t hash[KG_EST_HASH_BYTES],
-                                        int64_t now_us);
-/* What SIGNING came to: a certificate (copied) to be fetched in 30 minutes, or NULL: it waits again. */
-void kg_enrolment_signed(struct kg_enrolment *enrolment, const uint8_t hash[KG_EST_HASH_BYTES],
-                         const char *certificate, int64_t now_us);
+                                        const char *certificate, int64_t now_us);
 /* Every waiting key of this code; their number. */
 size_t kg_enrolment_reject(struct kg_enrolment *enrolment, const char *code, int64_t now_us);
 

@@ -78,6 +78,10 @@ static void test_request_comes_as_openssl_wrote_it(void **state)
         assert_memory_equal(got, der, der_size);
         kg_est_request_serial(got, got_size, serial);
         assert_string_equal(serial, "KT?7.(x)");
+        char *pem = kg_est_request_pem(got, got_size), *expected = read_whole("a.csr", &size);
+        assert_string_equal(pem, expected);
+        free(expected);
+        free(pem);
         free(got);
         free(body);
     }

@@ -77,20 +77,12 @@ static void test_a_device_is_approved_and_fetches_its_certificate(void **state)
     assert_int_equal(kg_enrolment_find(e, "ZZZZZZZZZ", 1, &entry), 0);
     assert_null(entry);
 
-    /* Nothing of the kind waits any more while it is being signed, and a signer that failed changes nothing.
-     */
-    assert_true(kg_enrolment_approve(e, hash, 2));
-    assert_false(kg_enrolment_approve(e, hash, 2));
-    assert_int_equal(kg_enrolment_find(e, code, 2, &entry), 0);
-    assert_int_equal(post(e, hash, "192.0.2.1", 3, &entry), KG_ENROLMENT_KNOWN);
-    assert_int_equal(entry->state, KG_ENROLMENT_SIGNING);
-    kg_enrolment_signed(e, hash, NULL, 4);
-    assert_int_equal(kg_enrolment_find(e, code, 4, &entry), 1);
-    kg_enrolment_signed(e, hash, "certificate", 4); /* not approved: not taken */
-    assert_int_equal(kg_enrolment_find(e, code, 4, &entry), 1);
-
-    assert_true(kg_enrolment_approve(e, hash, 5));
-    kg_enrolment_signed(e, hash, "certificate", 5);
+    assert_true(kg_enrolment_may_approve(e, hash, 5));
+    assert_true(kg_enrolment_approve(e, hash, "certificate", 5));
+    assert_false(kg_enrolment_may_approve(e, hash, 5));
+    assert_false(kg_enrolment_approve(e, hash, "another", 5));
+    assert_int_equal(kg_enrolment_find(e, code, 5, &entry), 0);
+    assert_int_equal(kg_enrolment_reject(e, code, 5), 0);
     int64_t fetched_us = 29 * MINUTE_US + 5;
     assert_int_equal(post(e, hash, "198.51.100.7", fetched_us, &entry), KG_ENROLMENT_KNOWN);
     assert_int_equal(entry->state, KG_ENROLMENT_READY);
@@ -117,17 +109,14 @@ static void test_what_nobody_approves_or_fetches_expires(void **state)
     assert_int_equal(post(e, hash, "192.0.2.1", 29 * MINUTE_US, &entry), KG_ENROLMENT_KNOWN);
     assert_int_equal(kg_enrolment_find(e, code, 30 * MINUTE_US - 1, &entry), 1);
     assert_int_equal(kg_enrolment_find(e, code, 30 * MINUTE_US, &entry), 0);
-    assert_false(kg_enrolment_approve(e, hash, 30 * MINUTE_US));
+    assert_false(kg_enrolment_approve(e, hash, "certificate", 30 * MINUTE_US));
     assert_null(kg_enrolment_at(e, 0));
 
     assert_int_equal(post(e, hash, "192.0.2.1", 30 * MINUTE_US, &entry), KG_ENROLMENT_ADDED);
-    assert_true(kg_enrolment_approve(e, hash, 59 * MINUTE_US));
-    kg_enrolment_expire(e, 120 * MINUTE_US); /* the signer's answer is awaited */
+    assert_true(kg_enrolment_approve(e, hash, "certificate", 60 * MINUTE_US - 1));
+    kg_enrolment_expire(e, 90 * MINUTE_US - 2);
     assert_non_null(kg_enrolment_at(e, 0));
-    kg_enrolment_signed(e, hash, "certificate", 60 * MINUTE_US);
     kg_enrolment_expire(e, 90 * MINUTE_US - 1);
-    assert_non_null(kg_enrolment_at(e, 0));
-    kg_enrolment_expire(e, 90 * MINUTE_US);
     assert_null(kg_enrolment_at(e, 0));
     kg_enrolment_destroy(e);
 }
@@ -146,8 +135,8 @@ static void test_two_with_one_code_are_not_approved(void **state)
     strcpy(code, entry->code);
     assert_int_equal(kg_enrolment_find(e, code, 1, &entry), 2);
     assert_string_equal(entry->source.text, "192.0.2.1");
-    assert_false(kg_enrolment_approve(e, one, 1));
-    assert_false(kg_enrolment_approve(e, two, 1));
+    assert_false(kg_enrolment_may_approve(e, one, 1));
+    assert_false(kg_enrolment_approve(e, two, "certificate", 1));
     assert_int_equal(kg_enrolment_reject(e, code, 1), 2);
     assert_int_equal(kg_enrolment_reject(e, code, 1), 0);
     /* A refusal is told for five minutes, then forgotten. */
@@ -155,7 +144,7 @@ static void test_two_with_one_code_are_not_approved(void **state)
     assert_int_equal(entry->state, KG_ENROLMENT_REJECTED);
     assert_int_equal(post(e, one, "192.0.2.1", 5 * MINUTE_US + 1, &entry), KG_ENROLMENT_ADDED);
     /* The other is gone with its refusal: this one stands alone. */
-    assert_true(kg_enrolment_approve(e, one, 5 * MINUTE_US + 2));
+    assert_true(kg_enrolment_approve(e, one, "certificate", 5 * MINUTE_US + 2));
     kg_enrolment_destroy(e);
 }
 
