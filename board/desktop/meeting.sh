@@ -1,6 +1,6 @@
 # Sourced by `run` and by tests: a relay, rooms and an agenda in a state folder of their own, all stopped at the end.
 #   meeting_begin BUILD [OUT]        programs from BUILD; logs are copied to OUT at the end
-#   relay_begin ADDRESS PORT [LINE...]   identity, settings (LINEs are added), start; waits until it serves
+#   relay_begin ADDRESS PORT [LINE...]   authorities, signer, settings (LINEs are added), start; waits until it serves
 #   room_begin NAME ORGANIZATION DEPARTMENT ROOM [LINE...]   key, certificate, terminal.conf
 #   agenda_now NAME...               imports a meeting of these rooms that is running now
 #   start NAME PROGRAM...            in the background; sets started to its pid; log in $state/NAME.log
@@ -15,11 +15,12 @@ fail() {
 meeting_begin() {
     build=$1 out=${2:-}
     relay_program=$build/media/relay/kaigi-relay
+    signer_program=$build/media/relay/kaigi-signer
     ctl=$build/media/relay/kaigi-ctl
     terminal=$build/firmware/app/kaigi-terminal
     measure=$build/tests/tools/kaigi-measure
     local program
-    for program in "$relay_program" "$ctl" "$terminal"; do
+    for program in "$relay_program" "$signer_program" "$ctl" "$terminal"; do
         [ -x "$program" ] || fail "$program is missing: build it first"
     done
     state=$(mktemp -d "${TMPDIR:-/tmp}/kaigi.XXXXXX")
@@ -77,6 +78,18 @@ relay_start() {
     explain relay "the relay does not answer"
 }
 
+# The signer keeps the issuing authority's key; root and key of the demonstration lie under $state and go with it.
+signer_start() {
+    start signer "$signer_program" --folder "$state/signer" --socket "$state/relay/signer.sock"
+    local pid=$started
+    for _ in $(seq 100); do
+        [ -S "$state/relay/signer.sock" ] && return
+        kill -0 "$pid" 2>/dev/null || explain signer "the signer did not start"
+        sleep 0.1
+    done
+    explain signer "the signer does not answer"
+}
+
 relay_begin() {
     relay_address=$1 relay_port=$2
     shift 2
@@ -85,7 +98,10 @@ relay_begin() {
         printf '%s\n' "[relay]" "state=$state/relay" "[listen]" "addresses=$relay_address" "port=$relay_port"
         [ $# -eq 0 ] || printf '%s\n' "$@"
     } >"$state/relay.conf"
-    ask_ctl ca init --address "$relay_address"
+    (umask 077 && head -c 24 /dev/urandom | base64 >"$state/passphrase")
+    ask_ctl ca init --address "$relay_address" --root "$state/root" --signer "$state/signer" \
+        --passphrase-file "$state/passphrase"
+    signer_start
     relay_start
 }
 

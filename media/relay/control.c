@@ -177,6 +177,16 @@ static void on_command(void *user)
     }
 }
 
+static void on_signature(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_signing_answer answer;
+    while (kg_queue_pop(c->params.signatures, &answer)) {
+        kg_control_signature(c, &answer);
+        kg_ca_certificate_finish(&answer.certificate);
+    }
+}
+
 static void on_tick(void *user, int64_t now_us)
 {
     struct kg_control *c = user;
@@ -234,7 +244,8 @@ static bool open_service(struct kg_control *c)
     c->watches[1] = kg_loop_watch(c->loop, kg_queue_fd(c->params.accepted), on_accepted, c);
     c->watches[2] = kg_loop_watch(c->loop, kg_queue_fd(c->params.worker_events), on_worker_event, c);
     c->watches[3] = kg_loop_watch(c->loop, kg_queue_fd(c->params.store_results), on_store_result, c);
-    return c->watches[0] && c->watches[1] && c->watches[2] && c->watches[3];
+    c->watches[4] = kg_loop_watch(c->loop, kg_queue_fd(c->params.signatures), on_signature, c);
+    return c->watches[0] && c->watches[1] && c->watches[2] && c->watches[3] && c->watches[4];
 }
 
 static bool load(struct kg_control *c, struct kg_store_snapshot *snapshot)

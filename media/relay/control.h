@@ -15,6 +15,7 @@
 struct kg_agenda;
 struct kg_control;
 struct kg_queue;
+struct kg_signing;
 struct kg_tunnels;
 struct kg_worker_pool;
 
@@ -24,6 +25,8 @@ struct kg_control_params {
     uint8_t dtls_fingerprint[KG_CA_FINGERPRINT_BYTES];
     struct kg_store *store;
     struct kg_queue *store_results; /* of struct kg_store_result */
+    struct kg_signing *signing;
+    struct kg_queue *signatures; /* of struct kg_signing_answer */
     struct kg_worker_pool *pool;
     struct kg_queue *worker_events; /* of struct kg_worker_event */
     struct kg_queue *accepted;      /* of struct kg_accepted */

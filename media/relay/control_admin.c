@@ -103,37 +103,53 @@ static void add_room(struct kg_control *c, const json_t *request, struct kg_queu
         refuse(replies, "room %s exists already; give --replace to sign a new certificate for it", id);
         return;
     }
-    struct kg_problem problem;
-    struct kg_ca_certificate certificate;
-    struct kg_ca *ca = kg_ca_open(c->params.settings->state, &problem);
-    bool signed_ok = ca && kg_ca_sign_room(ca, text_of(request, "csr"), id, kg_clock_wall_us() / 1000000,
-                                           &certificate, &problem);
-    kg_ca_close(ca);
-    if (!signed_ok) {
-        refuse(replies, "%s", problem.text);
-        return;
-    }
-    char fingerprint[KG_FINGERPRINT_TEXT_BYTES];
-    kg_fingerprint_text(certificate.fingerprint, fingerprint);
     struct kg_store_room room = {.id = (char *)id,
                                  .organization = (char *)text_of(request, "organization"),
                                  .department = (char *)text_of(request, "department"),
-                                 .name = (char *)text_of(request, "name"),
-                                 .not_after_s = certificate.not_after_s};
-    memcpy(room.fingerprint, certificate.fingerprint, sizeof room.fingerprint);
-    memcpy(room.serial, certificate.serial, sizeof room.serial);
-    struct kg_waiting *w =
-        wait_for_store(c, replies,
-                       json_pack("{s:b, s:s, s:s, s:s, s:s, s:I}", "ok", 1, "id", id, "certificate",
-                                 certificate.pem, "fingerprint", fingerprint, "serial", certificate.serial,
-                                 "not_after", (json_int_t)certificate.not_after_s));
-    free(certificate.pem);
+                                 .name = (char *)text_of(request, "name")};
+    const char *csr = text_of(request, "csr");
+    const struct kg_ca_subject subject = {.kind = KG_CA_ROOM, .id = id};
+    struct kg_waiting *w = wait_for_store(c, replies, json_object());
     if (!w)
         return;
     w->room = calloc(1, sizeof *w->room);
-    if (!w->room || !kg_store_room_copy(w->room, &room) ||
-        !kg_store_put_room(c->params.store, w->request, &room))
-        store_busy(c, "nothing was changed, try again");
+    if (!w->room || !kg_store_room_copy(w->room, &room))
+        store_busy(c, "no memory; nothing was changed");
+    else if (!kg_signing_ask(c->params.signing, w->request, &subject, csr, strlen(csr)))
+        store_busy(c,
+                   "the request cannot be sent to the signer, or too many wait for it; nothing was changed");
+}
+
+/* The certificate has come: now the room is written down. */
+static bool take_certificate(struct kg_control *c, struct kg_waiting *w,
+                             const struct kg_ca_certificate *certificate)
+{
+    char fingerprint[KG_FINGERPRINT_TEXT_BYTES];
+    kg_fingerprint_text(certificate->fingerprint, fingerprint);
+    memcpy(w->room->fingerprint, certificate->fingerprint, sizeof w->room->fingerprint);
+    memcpy(w->room->serial, certificate->serial, sizeof w->room->serial);
+    w->room->not_after_s = certificate->not_after_s;
+    json_decref(w->reply);
+    w->reply = json_pack("{s:b, s:s, s:s, s:s, s:s, s:I}", "ok", 1, "id", w->room->id, "certificate",
+                         certificate->pem, "fingerprint", fingerprint, "serial", certificate->serial,
+                         "not_after", (json_int_t)certificate->not_after_s);
+    return w->reply && kg_store_put_room(c->params.store, w->request, w->room);
+}
+
+void kg_control_signature(struct kg_control *c, struct kg_signing_answer *answer)
+{
+    struct kg_waiting **at = &c->waiting;
+    while (*at && (*at)->request != answer->request)
+        at = &(*at)->next;
+    struct kg_waiting *w = *at;
+    if (!w || (answer->ok && take_certificate(c, w, &answer->certificate)))
+        return;
+    *at = w->next;
+    if (answer->ok)
+        refuse(w->replies, "the store is busy: nothing was changed, try again");
+    else
+        refuse(w->replies, "%s", answer->problem.text);
+    free_waiting(w);
 }
 
 static json_t *room_json(const struct kg_store_room *room, const struct kg_control *c)

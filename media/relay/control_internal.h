@@ -11,6 +11,7 @@
 #include "relay/directory.h"
 #include "relay/hall.h"
 #include "relay/session.h"
+#include "relay/signing.h"
 #include "relay/worker.h"
 
 enum {
@@ -58,7 +59,7 @@ struct kg_control {
     struct lws_vhost *vhost;
     struct lws_protocols protocols[3];
     SSL_CTX *tls; /* the vhost's */
-    struct kg_loop_watch *watches[4];
+    struct kg_loop_watch *watches[5];
     struct kg_queue *commands; /* of struct kg_control_command */
     struct kg_loop_timer tick, gather, rename, stop;
     struct kg_thread thread;
@@ -120,6 +121,7 @@ void kg_control_join(struct kg_control *control, struct kg_session *session,
 void kg_control_request(struct kg_control *control, json_t *request, struct kg_queue *replies);
 void kg_control_take_agenda(struct kg_control *control, struct kg_agenda *agenda, struct kg_queue *replies);
 void kg_control_store_result(struct kg_control *control, const struct kg_store_result *result);
+void kg_control_signature(struct kg_control *control, struct kg_signing_answer *answer);
 void kg_control_reply(struct kg_queue *replies, json_t *reply);
 void kg_control_drop_waiting(struct kg_control *control);
 

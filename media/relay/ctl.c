@@ -10,8 +10,10 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    {"ca", "init", kg_ctl_ca_init, "make the authority and the relay's certificate"},
-    {"ca", "server", kg_ctl_ca_server, "sign a new certificate for the relay"},
+    {"ca", "init", kg_ctl_ca_init, "make the authorities and the relay's certificate"},
+    {"ca", "issue", kg_ctl_ca_issue, "make a new issuing authority from the offline root"},
+    {"ca", "server", kg_ctl_ca_server, "have a new certificate for the relay signed"},
+    {"ca", "show", kg_ctl_ca_show, "show the authorities' fingerprints and last days"},
     {"room", "add", kg_ctl_room_add, "enrol a room: sign its certificate request"},
     {"room", "list", kg_ctl_room_list, "show the rooms"},
     {"room", "revoke", kg_ctl_room_revoke, "shut a room out, at once"},

@@ -17,7 +17,9 @@ enum { KG_CTL_DONE = 0, KG_CTL_FAILED = 1, KG_CTL_USAGE = 2, KG_CTL_PARTLY = 3 }
 
 /* Each parses what follows its own name and returns an exit code. */
 int kg_ctl_ca_init(int argc, char **argv);
+int kg_ctl_ca_issue(int argc, char **argv);
 int kg_ctl_ca_server(int argc, char **argv);
+int kg_ctl_ca_show(int argc, char **argv);
 int kg_ctl_room_add(int argc, char **argv);
 int kg_ctl_room_list(int argc, char **argv);
 int kg_ctl_room_revoke(int argc, char **argv);

@@ -22,6 +22,8 @@
 #include "relay/ca.h"
 #include "relay/control.h"
 #include "relay/relay_settings.h"
+#include "relay/signer_protocol.h"
+#include "relay/signing.h"
 #include "relay/store.h"
 #include "relay/tls_server.h"
 #include "relay/tunnel.h"
@@ -48,7 +50,8 @@ struct relay {
     struct kg_tunnels *tunnels;
     struct kg_control *control;
     struct kg_admin *admin;
-    struct kg_queue *control_accepted, *worker_events, *store_results;
+    struct kg_signing *signing;
+    struct kg_queue *control_accepted, *worker_events, *store_results, *signatures;
     struct kg_queue *tunnel_accepted[MAX_TUNNELS], *tunnel_out[MAX_TUNNELS];
     atomic_uint connections;
     unsigned workers;
@@ -67,7 +70,8 @@ static bool make_queues(struct relay *r)
     r->control_accepted = kg_queue_create(ACCEPTED, sizeof(struct kg_accepted));
     r->worker_events = kg_queue_create(WORKER_EVENTS, sizeof(struct kg_worker_event));
     r->store_results = kg_queue_create(STORE_RESULTS, sizeof(struct kg_store_result));
-    bool ok = r->control_accepted && r->worker_events && r->store_results;
+    r->signatures = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
+    bool ok = r->control_accepted && r->worker_events && r->store_results && r->signatures;
     for (int64_t i = 0; i < r->settings.tunnel_threads && ok; i++) {
         r->tunnel_accepted[i] = kg_queue_create(ACCEPTED, sizeof(struct kg_accepted));
         r->tunnel_out[i] = kg_queue_create(KG_TUNNEL_QUEUE, sizeof(struct kg_tunnel_datagram));
@@ -151,11 +155,8 @@ static bool check_state(const char *state)
         kg_problem_set(&problem,
                        "cannot use the state folder %s: %s; it must belong to the user who runs the relay",
                        state, strerror(errno));
-    else if (kg_tls_server_check(state, &problem)) {
-        struct kg_ca *ca = kg_ca_open(state, &problem);
-        kg_ca_close(ca);
-        return ca || fail(problem.text);
-    }
+    else if (kg_tls_server_check(state, &problem))
+        return true;
     return fail(problem.text);
 }
 
@@ -185,6 +186,15 @@ static bool open_store(struct relay *r)
     return r->store || fail(problem.text);
 }
 
+static bool open_signing(struct relay *r)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", r->settings.state, KG_SIGNER_SOCKET);
+    const char *socket = r->settings.signer_socket ? r->settings.signer_socket : path;
+    r->signing = kg_signing_create(socket, r->signatures);
+    return r->signing || fail("cannot start the thread that asks the signer");
+}
+
 static bool open_services(struct relay *r)
 {
     const struct kg_relay_settings *s = &r->settings;
@@ -210,6 +220,8 @@ static bool open_services(struct relay *r)
         .store_results = r->store_results,
         .pool = r->pool,
         .worker_events = r->worker_events,
+        .signing = r->signing,
+        .signatures = r->signatures,
         .accepted = r->control_accepted,
         .tunnels = r->tunnels,
         .connections = &r->connections,
@@ -238,7 +250,7 @@ static bool open_relay(struct relay *r)
     if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
         return false;
     r->identity = kg_identity_create();
-    return r->identity && open_ports(r) && open_store(r) && open_services(r);
+    return r->identity && open_ports(r) && open_store(r) && open_signing(r) && open_services(r);
 }
 
 static void close_relay(struct relay *r)
@@ -246,6 +258,7 @@ static void close_relay(struct relay *r)
     kg_acceptor_destroy(r->acceptor);
     kg_admin_stop(r->admin);
     kg_control_destroy(r->control);
+    kg_signing_destroy(r->signing);
     kg_admin_destroy(r->admin);
     kg_tunnels_destroy(r->tunnels);
     kg_worker_pool_destroy(r->pool);
@@ -261,6 +274,10 @@ static void close_relay(struct relay *r)
         if (i >= 0)
             kg_queue_destroy(r->tunnel_out[i]);
     }
+    struct kg_signing_answer signature;
+    while (r->signatures && kg_queue_pop(r->signatures, &signature))
+        kg_ca_certificate_finish(&signature.certificate);
+    kg_queue_destroy(r->signatures);
     kg_queue_destroy(r->worker_events);
     kg_queue_destroy(r->store_results);
     if (r->lock >= 0)
@@ -273,7 +290,7 @@ static void announce(const struct relay *r)
                      *addresses = g_strjoinv(", ", r->settings.addresses);
     uint8_t bytes[KG_CA_FINGERPRINT_BYTES];
     snprintf(path, sizeof path, "%s/%s", r->settings.state, KG_CA_CERT_FILE);
-    if (kg_ca_file_fingerprint(path, bytes, NULL))
+    if (kg_ca_file_fingerprint(path, bytes, NULL, NULL))
         kg_fingerprint_text(bytes, fingerprint);
     kg_log(KG_LOG_INFO, "relay", "relay.started",
            "listening on %s port %u (%s), %u workers, authority SHA-256 %s", addresses, r->port,

@@ -19,6 +19,10 @@ static const struct kg_setting table[] = {
     {"listen", "port", KG_SETTING_INTEGER, AT(port), .min = 0, .max = 65535, .fallback = "443"},
     {"listen", "udp", KG_SETTING_BOOLEAN, AT(udp), .fallback = "true"},
     {"listen", "advertised", KG_SETTING_LIST, AT(advertised), .min = 1, .max = KG_RELAY_MAX_ADDRESSES},
+    {"tls", "certificate", KG_SETTING_PATH, AT(tls_certificate), .min = 1, .max = 1024},
+    {"tls", "key", KG_SETTING_PATH, AT(tls_key), .min = 1, .max = 1024},
+    {"tls", "client-ca", KG_SETTING_PATH, AT(tls_client_ca), .min = 1, .max = 1024},
+    {"signer", "socket", KG_SETTING_PATH, AT(signer_socket), .min = 1, .max = 100},
     {"media", "workers", KG_SETTING_INTEGER, AT(workers), .min = 0, .max = 64, .fallback = "0"},
     {"media", "tunnel-threads", KG_SETTING_INTEGER, AT(tunnel_threads), .min = 1, .max = 16, .fallback = "1"},
     {"media", "dscp-audio", KG_SETTING_INTEGER, AT(dscp_audio), .min = 0, .max = 63, .fallback = "46"},
@@ -71,9 +75,25 @@ static bool bad_address(const char *path, const char *key, const char *text, con
 
 static const char numeric[] = "numeric IPv4 or IPv6 addresses, IPv6 without brackets";
 
+/* One without the other would be a chain with another's key. */
+static bool pair_up(const char *path, const struct kg_relay_settings *s, struct kg_settings_error *error)
+{
+    if (!s->tls_certificate == !s->tls_key)
+        return true;
+    const char *missing = s->tls_key ? "certificate" : "key";
+    *error = (struct kg_settings_error){.problem = KG_SETTINGS_MISSING, .section = "tls"};
+    snprintf(error->key, sizeof error->key, "%s", missing);
+    snprintf(error->message, sizeof error->message,
+             "%s: [tls] sets \"%s\" without \"%s\"; set both or neither", path,
+             s->tls_key ? "key" : "certificate", missing);
+    return false;
+}
+
 static bool resolve(const char *path, struct kg_relay_settings *s, struct kg_settings_error *error)
 {
     struct sockaddr_storage ignored;
+    if (!pair_up(path, s, error))
+        return false;
     s->listen_count = 0;
     for (char **p = s->addresses; *p; p++) {
         if (!read_address(*p, (uint16_t)s->port, &s->listen[s->listen_count++]))

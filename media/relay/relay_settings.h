@@ -19,6 +19,11 @@ struct kg_relay_settings {
     int64_t port;     /* TCP and UDP; 0: any free one (tests) */
     bool udp;
     char **advertised; /* numeric; NULL: the address the room connected to */
+    /* [tls] */
+    char *tls_certificate, *tls_key; /* the relay's own chain and key; NULL: the state folder's */
+    char *tls_client_ca;             /* a foreign authority of devices; NULL: none */
+    /* [signer] */
+    char *signer_socket; /* NULL: KG_SIGNER_SOCKET in the state folder */
     /* [media] */
     int64_t workers; /* 0: one a core */
     int64_t tunnel_threads;

@@ -77,6 +77,14 @@ static bool demand_clients(SSL_CTX *context, const char *state, struct kg_proble
         ERR_clear_error();
         return kg_problem_set(problem, "%s holds no certificate; restore it from a backup", ca);
     }
+    /* Devices show their own certificate alone. */
+    char issuers[4096];
+    snprintf(issuers, sizeof issuers, "%s/%s", state, KG_CA_ISSUERS);
+    if (access(issuers, F_OK) == 0 && SSL_CTX_load_verify_locations(context, issuers, NULL) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        ERR_clear_error();
+        return kg_problem_set(problem, "%s holds no certificate; restore it from a backup", issuers);
+    }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, 1);

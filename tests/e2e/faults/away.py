@@ -12,18 +12,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from world import Room, World, main, run, until
 
 
-def sign_again(certificate, state, begin, end):
-    """The same certificate of the same authority, valid from begin to end (days from now)."""
+def sign_again(certificate, signer, begin, end):
+    """The same certificate of the same authority (in the signer's folder), valid from begin to end (days from now)."""
     now = datetime.datetime.now(datetime.timezone.utc)
     old = x509.load_pem_x509_certificate(certificate.read_bytes())
-    ca = x509.load_pem_x509_certificate((state / "ca.crt").read_bytes())
-    key = serialization.load_pem_private_key((state / "ca.key").read_bytes(), None)
+    issuer = (signer / "issuing.crt").read_bytes()
+    ca = x509.load_pem_x509_certificate(issuer)
+    key = serialization.load_pem_private_key((signer / "issuing.key").read_bytes(), None)
     new = (x509.CertificateBuilder().subject_name(old.subject).issuer_name(ca.subject).public_key(old.public_key())
            .serial_number(old.serial_number).not_valid_before(now + datetime.timedelta(days=begin))
            .not_valid_after(now + datetime.timedelta(days=end)))
     for extension in old.extensions:
         new = new.add_extension(extension.value, extension.critical)
-    certificate.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    certificate.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + issuer)
 
 
 def with_agenda(world):
@@ -93,14 +94,14 @@ def untrusted():
         a.configure()
         own, server = a.folder / "room.crt", state / "relay.crt"
         good = own.read_bytes(), server.read_bytes()
-        sign_again(own, state, -30, -1)
+        sign_again(own, world.authority.signer, -30, -1)
         meets(a, "own-expired", "K-201", "rejected-expired: ")
         own.write_bytes(good[0])
         recovers(a)
         for name, code, words, begin, end in (("relay-expired", "K-104", "tls-expired: ", -30, -1),
                                               ("clock", "K-203", "tls-not-yet-valid: ", 2, 30)):
             world.relay.stop()
-            sign_again(server, state, begin, end)
+            sign_again(server, world.authority.signer, begin, end)
             world.relay.start()
             meets(a, name, code, words)
             if name == "clock":
@@ -120,7 +121,7 @@ def expired_in_meeting():
         a, b = world.meet()
         own, since = a.folder / "room.crt", a.mark()
         good = own.read_bytes()
-        sign_again(own, world.relay.state, -30, -1)
+        sign_again(own, world.authority.signer, -30, -1)
         world.relay.stop()
         world.relay.start()
         a.expect(r"rejected-expired: .*\[app\.relay-away\]", since)

@@ -23,6 +23,10 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+
+from kaigi_authority import Authority  # noqa: E402
+
 BUILD = pathlib.Path(os.environ["KAIGI_BUILD"])
 RELAY, CTL = BUILD / "media/relay/kaigi-relay", BUILD / "media/relay/kaigi-ctl"
 TERMINAL, MEASURE = BUILD / "firmware/app/kaigi-terminal", BUILD / "tests/tools/kaigi-measure"
@@ -227,19 +231,25 @@ class World:
         self.relay.config.write_text("\n".join(
             ["[relay]", f"state={self.relay.state}", "[listen]", f"addresses={address}", f"port={self.relay.port}",
              *relay_lines]) + "\n")
-        self.relay.must("ca", "init", "--address", address)
+        self.authority = Authority(BUILD, self.folder, self.relay.state)
+        self.authority.init(address)
         self.started = time.monotonic()
         if start:
-            self.relay.start()
-            for name in rooms:
-                self.enrol(name)
-            self.agenda(*rooms)
+            try:
+                self.relay.start()
+                for name in rooms:
+                    self.enrol(name)
+                self.agenda(*rooms)
+            except BaseException:
+                self.authority.stop()
+                raise
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        problems = []
+        signer = self.authority.stop()
+        problems = [f"kaigi-signer ended with {signer}"] if signer else []
         for process in [*self.rooms.values(), self.relay]:
             try:
                 status = process.stop()

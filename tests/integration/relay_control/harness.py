@@ -23,6 +23,7 @@ RELAY = BUILD / "media/relay/kaigi-relay"
 CTL = BUILD / "media/relay/kaigi-ctl"
 sys.path.insert(0, str(SOURCE / "tests/tools"))
 
+from kaigi_authority import Authority  # noqa: E402
 from kaigi_client import ControlClient, MediaTunnel  # noqa: E402
 
 
@@ -65,16 +66,28 @@ class Relay:
         self.state, self.log_path = self.folder / "state", self.folder / "relay.log"
         self.settings, self.listen, self.port, self.process = settings, listen, None, None
         self.rooms = {name: Room(self.folder, name) for name in rooms}
-        run(CTL, "ca", "init", "--state", self.state, "--address", "127.0.0.1", "--address", "::1", "--address", "localhost")
+        self.authority = Authority(BUILD, self.folder, self.state)
+        try:
+            self.authority.init("127.0.0.1", "::1", "localhost")
+        except BaseException:
+            self.authority.stop()
+            raise
         self.ca = self.state / "ca.crt"
 
     def __enter__(self):
-        self.start()
-        for room in self.rooms.values():
-            self.enrol(room)
+        try:
+            self.start()
+            for room in self.rooms.values():
+                self.enrol(room)
+        except BaseException:
+            self.authority.stop()
+            raise
         return self
 
     def __exit__(self, kind, *_):
+        signer = self.authority.stop()
+        if kind is None and signer != 0:
+            raise AssertionError(f"kaigi-signer ended with {signer}:\n{self.authority.log.read_text()}")
         if self.process:
             code = self.stop()
             if kind is None and code != 0:

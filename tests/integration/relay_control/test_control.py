@@ -8,7 +8,7 @@ import time
 import unittest
 
 import websockets
-from harness import CTL, LINES, Relay, Room, calendar, credentials, event, offer, run, stun_request
+from harness import BUILD, CTL, LINES, Authority, Relay, Room, calendar, credentials, event, offer, run, stun_request
 
 from kaigi_client import ConnectionEnded, RelayError, tls_context, url
 
@@ -148,7 +148,8 @@ class Control(unittest.IsolatedAsyncioTestCase):
 
     async def test_strangers_are_refused_by_tls(self):
         folder = self.relay.folder
-        run(CTL, "ca", "init", "--state", folder / "wrong", "--address", "127.0.0.1")
+        (folder / "foreign").mkdir()
+        run(*Authority(BUILD, folder / "foreign", folder / "wrong").words("init", "--address", "127.0.0.1"))
         with self.assertRaises(ssl.SSLCertVerificationError):
             await self.relay.client("a", ca=folder / "wrong/ca.crt").connect()
         # Another authority's certificate; the relay's own, of the right authority but for servers only; none.
@@ -282,15 +283,21 @@ class Control(unittest.IsolatedAsyncioTestCase):
             (["room", "dance"], 2, "unknown command"),
             (["agenda", "import", "/nonexistent"], 1, "No such file"),
             (["status", "--oops"], 2, "--help"),
-            (["ca", "init", "--address", "127.0.0.1"], 1, "exists already"),
+            (["ca", "init", "--address", "127.0.0.1"], 1, "--root"),
+            (["ca", "server", "--address", "a b"], 1, "neither a host name nor an address"),
         ]:
             done = ctl(*arguments, check=False)
             self.assertEqual(done.returncode, code, (arguments, done.stderr))
             self.assertIn(words, done.stderr)
         done = run(CTL, "status", "--state", relay.folder, check=False)
         self.assertIn("no relay is running", done.stderr)
-        done = run(CTL, "ca", "init", "--state", relay.folder / "new", "--address", "a b", check=False)
+        done = run(*relay.authority.words("init", "--address", "127.0.0.1"), check=False)
+        self.assertIn("exists already", done.stderr)
+        (relay.folder / "other").mkdir()
+        other = Authority(BUILD, relay.folder / "other", relay.folder / "new")
+        done = run(*other.words("init", "--address", "a b"), check=False)
         self.assertIn("neither a host name nor an address", done.stderr)
+        self.assertEqual([f for f in (other.state, other.signer, other.root) if any(f.iterdir())], [], "nothing is left")
 
     async def test_connections_that_stay_silent_end(self):
         with Relay(settings="[limits]\nhandshake-seconds=1\n") as relay:
@@ -469,7 +476,8 @@ class Control(unittest.IsolatedAsyncioTestCase):
             async with relay.client("a") as a:
                 relay.ctl("ca", "server", "--address", "127.0.0.1")
                 relay.process.send_signal(1)
-                fresh = ssl.PEM_cert_to_DER_cert((relay.state / "relay.crt").read_text())
+                chain = (relay.state / "relay.crt").read_text()
+                fresh = ssl.PEM_cert_to_DER_cert(chain[:chain.index("-----END")] + "-----END CERTIFICATE-----\n")
                 for _ in range(100):
                     shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", relay.port))
                     if ssl.PEM_cert_to_DER_cert(shown) == fresh:

@@ -6,8 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from kaigi_authority import Authority  # noqa: E402
 
 MEETING = "browsers@kaigi.invalid"
 
@@ -26,6 +31,7 @@ class Relay:
         self.program, self.ctl = (pathlib.Path(build) / "media/relay" / name for name in ("kaigi-relay", "kaigi-ctl"))
         self.address, self.port, self.workers, self.process = "127.0.0.1", free_port(), workers, None
         self.log = self.folder / "relay.log"
+        self.authority = Authority(build, self.folder, self.state)
 
     def ask(self, *words):
         done = subprocess.run([self.ctl, *words, "--state", self.state], capture_output=True, text=True, timeout=20)
@@ -37,7 +43,7 @@ class Relay:
         settings = self.folder / "relay.conf"
         settings.write_text(f"[relay]\nstate={self.state}\n[listen]\naddresses={self.address}\nport={self.port}\n"
                             f"[media]\nworkers={self.workers}\n[log]\nlevel=debug\n")
-        self.ask("ca", "init", "--address", self.address)
+        self.authority.init(self.address)
         with open(self.log, "w") as log:
             self.process = subprocess.Popen([self.program, "--config", settings], stderr=log, stdout=log)
         end = time.monotonic() + 20
@@ -71,12 +77,12 @@ class Relay:
                 "key": str(self.folder / f"{room}.key")}
 
     def stop(self):
-        """The relay's exit status: not 0 when a sanitizer had something to say."""
-        status = 0
+        """The exit status of signer or relay: not 0 when a sanitizer had something to say."""
+        status = self.authority.stop()
         if self.process:
             self.process.send_signal(signal.SIGTERM)
             try:
-                status = self.process.wait(15)
+                status = self.process.wait(15) or status
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 status = self.process.wait()

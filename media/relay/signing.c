@@ -1,0 +1,189 @@
+#include "relay/signing.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/thread.h"
+#include "relay/signer_protocol.h"
+
+struct question {
+    uint64_t request;
+    char *line; /* own */
+};
+
+struct kg_signing {
+    char *path;
+    struct kg_queue *questions; /* of struct question */
+    struct kg_queue *answers;
+    struct kg_thread thread;
+    bool started;
+};
+
+static bool away(const char *path, const char *why, struct kg_problem *problem)
+{
+    return kg_problem_set(problem,
+                          "the signer does not answer at %s (%s): start kaigi-signer; nothing was "
+                          "signed",
+                          path, why);
+}
+
+static bool wait_for(int fd, short events, int64_t deadline_us)
+{
+    struct pollfd watched = {.fd = fd, .events = events};
+    int count;
+    int64_t left_us;
+    do {
+        left_us = deadline_us - kg_clock_now_us();
+        count = left_us > 0 ? poll(&watched, 1, (int)(left_us / 1000 + 1)) : 0;
+    } while (count < 0 && errno == EINTR);
+    return count > 0;
+}
+
+static int open_signer(const char *path, struct kg_problem *problem)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(path);
+    if (size >= sizeof address.sun_path) {
+        kg_problem_set(problem, "the signer's path %.200s is too long for a socket", path);
+        return -1;
+    }
+    memcpy(address.sun_path, path, size + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* A unix socket connects at once or, when the signer's queue is full, not (EAGAIN). */
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    away(path, strerror(errno), problem);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool send_line(int fd, const char *line, int64_t deadline_us)
+{
+    size_t size = strlen(line);
+    for (size_t done = 0; done < size;) {
+        if (!wait_for(fd, POLLOUT, deadline_us))
+            return false;
+        ssize_t sent = send(fd, line + done, size - done, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+            return false;
+        done += sent > 0 ? (size_t)sent : 0;
+    }
+    return true;
+}
+
+static bool receive_line(int fd, char *line, size_t *size, int64_t deadline_us)
+{
+    for (*size = 0; *size < KG_SIGNER_MAX_BYTES && wait_for(fd, POLLIN, deadline_us);) {
+        ssize_t got = recv(fd, line + *size, KG_SIGNER_MAX_BYTES - *size, 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return false;
+        if (got < 0)
+            continue;
+        char *end = memchr(line + *size, '\n', (size_t)got);
+        *size += (size_t)got;
+        if (end) {
+            *size = (size_t)(end - line);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ask(const char *path, const char *question, struct kg_ca_certificate *out,
+                struct kg_problem *problem)
+{
+    int64_t deadline_us = kg_clock_now_us() + KG_SIGNING_WAIT_US;
+    size_t size = 0;
+    char *line = malloc(KG_SIGNER_MAX_BYTES);
+    int fd = line ? open_signer(path, problem) : -1;
+    bool ok = fd >= 0 || (!line && kg_problem_set(problem, "no memory"));
+    if (ok && (!send_line(fd, question, deadline_us) || !receive_line(fd, line, &size, deadline_us)))
+        ok = away(path, "no answer came", problem);
+    ok = ok && kg_signer_answer_read(line, size, out, problem);
+    if (fd >= 0)
+        close(fd);
+    free(line);
+    return ok;
+}
+
+static void run(void *arg)
+{
+    struct kg_signing *s = arg;
+    struct question q;
+    while (kg_queue_pop_wait(s->questions, &q, INT64_MAX)) {
+        struct kg_signing_answer answer = {.request = q.request};
+        answer.ok = ask(s->path, q.line, &answer.certificate, &answer.problem);
+        free(q.line);
+        if (!answer.ok)
+            kg_log(KG_LOG_WARN, "relay", "signing.failed", "%s", answer.problem.text);
+        if (!kg_queue_push(s->answers, &answer)) {
+            kg_log(KG_LOG_ERROR, "relay", "signing.lost", "nobody takes a certificate that was signed");
+            kg_ca_certificate_finish(&answer.certificate);
+        }
+    }
+}
+
+struct kg_signing *kg_signing_create(const char *socket, struct kg_queue *answers)
+{
+    struct kg_signing *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->answers = answers;
+    s->path = strdup(socket);
+    s->questions = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct question));
+    s->started = s->path && s->questions && kg_thread_start(&s->thread, "signing", run, s);
+    if (s->started)
+        return s;
+    kg_signing_destroy(s);
+    return NULL;
+}
+
+void kg_signing_destroy(struct kg_signing *s)
+{
+    struct question left;
+    if (!s)
+        return;
+    /* Those waiting are not asked any more: the thread ends with the one in work. */
+    while (s->questions && kg_queue_pop(s->questions, &left))
+        free(left.line);
+    if (s->started) {
+        kg_queue_close(s->questions);
+        kg_thread_join(&s->thread);
+    }
+    while (s->questions && kg_queue_pop(s->questions, &left))
+        free(left.line);
+    kg_queue_destroy(s->questions);
+    free(s->path);
+    free(s);
+}
+
+bool kg_signing_ask(struct kg_signing *s, uint64_t request, const struct kg_ca_subject *subject,
+                    const void *csr, size_t csr_size)
+{
+    struct question q = {.request = request, .line = kg_signer_request_write(subject, csr, csr_size)};
+    if (q.line && kg_queue_push(s->questions, &q))
+        return true;
+    free(q.line);
+    return false;
+}
+
+bool kg_signing_now(const char *socket, const struct kg_ca_subject *subject, const void *csr, size_t csr_size,
+                    struct kg_ca_certificate *out, struct kg_problem *problem)
+{
+    char *line = kg_signer_request_write(subject, csr, csr_size);
+    if (!line)
+        return kg_problem_set(problem,
+                              "the certificate request cannot be sent: is it text of a sensible size?");
+    bool ok = ask(socket, line, out, problem);
+    free(line);
+    return ok;
+}
