@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/call.h"
+#include "app/link_events.h"
 #include "app/remedy.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,7 +19,6 @@
 enum { MUTED_MICROPHONE = 1, MUTED_CAMERA = 2 };
 enum {
     ACTIONS = 32,
-    EVENTS = 256,
     CONTROL_QUEUE_BYTES = 1024 * 1024,
     PING_S = 10,
     GOODBYE_US = 500000,
@@ -28,15 +28,15 @@ enum {
 struct kg_link {
     struct kg_link_params params;
     struct kg_thread thread;
-    struct kg_queue *actions; /* struct kg_room_action: main → net */
-    struct kg_queue *events;  /* struct kg_link_event: net and media → main */
-    atomic_uint wanted;       /* MUTED_*, the newest word of main: not lost in a full queue of actions */
-    atomic_bool overrun;      /* an action was: what main believes of us is not so */
+    struct kg_queue *actions;      /* struct kg_room_action: main → net */
+    struct kg_link_events *events; /* net and media → main */
+    atomic_uint wanted;            /* MUTED_*, the newest word of main: not lost in a full queue of actions */
+    atomic_bool overrun;           /* an action was: what main believes of us is not so */
     struct kg_loop *loop;
 
     /* Of the net thread. */
     struct kg_loop_watch *actions_watch;
-    struct kg_loop_timer goodbye;
+    struct kg_loop_timer goodbye, events_lost;
     bool stopping;
     struct kg_identity *identity;
     struct kg_ws_client *control;
@@ -51,19 +51,20 @@ struct kg_link {
 
 static void post(struct kg_link *link, const struct kg_link_event *event)
 {
-    if (!kg_queue_push(link->events, event)) {
-        kg_log(KG_LOG_ERROR, "app", "app.events-full", "an event for the screen is lost");
-        if (event->kind == KG_LINK_MESSAGE)
-            kg_message_destroy(event->message);
-    }
-    link->params.wake();
+    /* Not here and now: the caller may be a callback of what is to be ended. */
+    if (!kg_link_events_post(link->events, event))
+        kg_loop_timer_set(link->loop, &link->events_lost, kg_clock_now_us());
 }
 
-/* From the net thread and the media threads. */
+/* That a call has come or gone is told by the net thread, the rest by any. */
 static void on_report(void *user, const struct kg_media_report *report)
 {
-    struct kg_link_event event = {.kind = KG_LINK_MEDIA, .media = *report};
-    post(user, &event);
+    struct kg_link *link = user;
+    const struct kg_link_event event = {.kind = KG_LINK_MEDIA, .media = *report};
+    if (report->event == KG_MEDIA_CONNECTED || report->event == KG_MEDIA_LOST)
+        post(link, &event);
+    else
+        kg_link_events_report(link->events, report);
 }
 
 /* --- the control channel -------------------------------------------------------------------------------- */
@@ -166,6 +167,10 @@ static void on_message(void *user, const void *data, size_t size, bool binary)
         return;
     }
     look_into(link, message);
+    if (message->type == KG_MESSAGE_SLOTS || message->type == KG_MESSAGE_WATCHED) {
+        kg_message_destroy(message); /* the call's alone */
+        return;
+    }
     struct kg_link_event event = {.kind = KG_LINK_MESSAGE, .message = message};
     post(link, &event);
 }
@@ -355,21 +360,27 @@ static void stop(struct kg_link *link)
     kg_ws_client_close(link->control);
 }
 
-/* An action is lost, perhaps the one that would have closed the microphone: nothing goes on that nobody is
- * known to want. For the main thread it is a broken line, after which it begins again. */
-static void start_over(struct kg_link *link)
+/* A word between main and here is lost, perhaps the one that would have closed the microphone, or the one
+ * that main waits for: nothing goes on that nobody is known to want. For the main thread it is a broken line,
+ * after which it begins again. */
+static void start_over(struct kg_link *link, const char *why)
 {
     struct kg_room_action left;
-    const struct kg_link_event event = {
-        .kind = KG_LINK_CLOSED,
-        .close = {.failure = KG_WS_CLOSED, .detail = "the net thread does not keep up"}};
     while (kg_queue_pop(link->actions, &left)) {
     }
     link->welcomed = false;
     leave(link);
     kg_ws_client_destroy(link->control);
     link->control = NULL;
-    post(link, &event);
+    kg_link_events_cut(link->events, why);
+}
+
+static void on_events_lost(void *user, int64_t now_us)
+{
+    (void)now_us;
+    struct kg_link *link = user;
+    if (!link->stopping)
+        start_over(link, "the main thread does not keep up");
 }
 
 static void act(struct kg_link *link, const struct kg_room_action *action)
@@ -399,7 +410,7 @@ static void on_actions(void *user)
     while (kg_queue_pop(link->actions, &action)) {
         any = true;
         if (atomic_exchange(&link->overrun, false))
-            start_over(link);
+            start_over(link, "the net thread does not keep up");
         else
             act(link, &action);
     }
@@ -417,6 +428,7 @@ static void run(void *arg)
     kg_loop_run(link->loop);
     leave(link);
     kg_loop_timer_cancel(link->loop, &link->goodbye);
+    kg_loop_timer_cancel(link->loop, &link->events_lost);
     kg_loop_unwatch(link->actions_watch);
     kg_ws_client_destroy(link->control);
     kg_identity_destroy(link->identity);
@@ -425,12 +437,7 @@ static void run(void *arg)
 
 static void destroy_parts(struct kg_link *link)
 {
-    struct kg_link_event event;
-    while (link->events && kg_queue_pop(link->events, &event)) {
-        if (event.kind == KG_LINK_MESSAGE)
-            kg_message_destroy(event.message);
-    }
-    kg_queue_destroy(link->events);
+    kg_link_events_destroy(link->events);
     kg_queue_destroy(link->actions);
     free(link);
 }
@@ -442,7 +449,8 @@ struct kg_link *kg_link_create(const struct kg_link_params *params)
         return NULL;
     link->params = *params;
     link->actions = kg_queue_create(ACTIONS, sizeof(struct kg_room_action));
-    link->events = kg_queue_create(EVENTS, sizeof(struct kg_link_event));
+    link->events = kg_link_events_create(params->wake);
+    link->events_lost = (struct kg_loop_timer){.fire = on_events_lost, .user = link};
     link->identity = kg_identity_create();
     link->loop = kg_loop_create();
     if (link->loop && link->actions)
@@ -482,5 +490,5 @@ void kg_link_do(struct kg_link *link, const struct kg_room_action *action)
 
 bool kg_link_take(struct kg_link *link, struct kg_link_event *event)
 {
-    return kg_queue_pop(link->events, event);
+    return kg_link_events_take(link->events, event);
 }

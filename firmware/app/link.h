@@ -41,5 +41,6 @@ void kg_link_destroy(struct kg_link *link);
 /* Any action but KG_ROOM_SAVE_PRIVACY; each carries the newest `muted`, which is never lost. When too many
  * wait, any other may be: the call and the connection then end, and KG_LINK_CLOSED says so. */
 void kg_link_do(struct kg_link *link, const struct kg_room_action *action);
-/* false: nothing waits. */
+/* No event that somebody may wait for is lost: when too many wait unread, call and connection end and
+ * KG_LINK_CLOSED is the last of them. false: nothing waits. */
 KG_MUST_CHECK bool kg_link_take(struct kg_link *link, struct kg_link_event *event);

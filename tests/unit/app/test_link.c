@@ -1,5 +1,5 @@
-/* The net thread behind: what a full queue of actions must not lose. Call, media and connection are fakes;
- * the thread is held in the first connect. */
+/* The net thread or the main thread behind: what full queues must not lose. Call, media and connection are
+ * fakes; the thread is held in the first connect. */
 #include "app/link.h"
 
 #include <semaphore.h>
@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "app/call.h"
+#include "app/link_events.h"
 #include "unit/cmocka_all.h"
 
 enum { MORE_THAN_WAIT = 100 };
@@ -24,16 +25,20 @@ static struct kg_media the_media;
 static sem_t connecting, go_on, woken;
 static atomic_bool muted;
 static atomic_int calls, medias, clients;
+static unsigned messages; /* the relay sends while it is being connected to */
 
 /* --- fakes ---------------------------------------------------------------------------------------------- */
 
 struct kg_ws_client *kg_ws_client_create(struct kg_loop *loop, const struct kg_ws_client_params *params,
                                          const struct kg_ws_client_events *events, void *user)
 {
-    (void)loop, (void)params, (void)events, (void)user;
+    static const char closing[] = "{\"type\":\"closing\",\"reason\":\"idle\",\"retry_ms\":0}";
+    (void)loop, (void)params;
     clients++;
     sem_post(&connecting);
     sem_wait(&go_on);
+    for (unsigned i = 0; i < messages; i++)
+        events->message(user, closing, sizeof closing - 1, false);
     return &the_client;
 }
 
@@ -164,6 +169,14 @@ static void wake(void)
     sem_post(&woken);
 }
 
+static void wait_for_wake(void)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 20;
+    assert_int_equal(sem_timedwait(&woken, &end), 0);
+}
+
 static void want(struct kg_link *link, enum kg_room_action_kind kind, bool microphone_muted)
 {
     const struct kg_room_action action = {.kind = kind, .muted = {.microphone = microphone_muted}};
@@ -206,14 +219,55 @@ static void a_lost_leave_ends_the_call(void **state)
         want(link, KG_ROOM_MUTE, false);
     want(link, KG_ROOM_LEAVE, false);
     sem_post(&go_on);
-    struct timespec end;
     struct kg_link_event event;
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += 20;
-    assert_int_equal(sem_timedwait(&woken, &end), 0);
+    wait_for_wake();
     assert_int_equal(calls | medias | clients, 0); /* and the join that waited is not done after all */
     assert_true(kg_link_take(link, &event));
     assert_int_equal(event.kind, KG_LINK_CLOSED);
+    kg_link_destroy(link);
+}
+
+/* Takes until the net thread has said that it begins again; returns the messages before that. */
+static unsigned messages_until_closed(struct kg_link *link)
+{
+    struct kg_link_event event;
+    unsigned count = 0;
+    for (;;) {
+        wait_for_wake();
+        while (kg_link_take(link, &event)) {
+            if (event.kind == KG_LINK_CLOSED)
+                return count;
+            assert_int_equal(event.kind, KG_LINK_MESSAGE);
+            kg_message_destroy(event.message);
+            count++;
+        }
+    }
+}
+
+/* The main thread stands still while the relay talks: it is told in the end that what it knows is not so. */
+static void a_lost_event_begins_again(void **state)
+{
+    (void)state;
+    struct kg_link *link = hold();
+    struct kg_link_event event;
+    messages = KG_LINK_EVENTS + 10;
+    sem_post(&go_on);
+    for (unsigned i = 0; i < messages + 1; i++) /* one for each, and one for the end */
+        wait_for_wake();
+    sem_post(&woken);
+    assert_int_equal(messages_until_closed(link), KG_LINK_EVENTS);
+    assert_false(kg_link_take(link, &event));
+    assert_int_equal(calls | medias | clients, 0);
+    messages = 5; /* and as before from then on */
+    want(link, KG_ROOM_CONNECT, false);
+    sem_post(&go_on);
+    for (unsigned i = 0; i < messages; i++) {
+        wait_for_wake();
+        assert_true(kg_link_take(link, &event));
+        assert_int_equal(event.kind, KG_LINK_MESSAGE);
+        kg_message_destroy(event.message);
+    }
+    messages = 0;
     kg_link_destroy(link);
 }
 
@@ -222,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_mute_is_never_lost),
         cmocka_unit_test(a_lost_leave_ends_the_call),
+        cmocka_unit_test(a_lost_event_begins_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
