@@ -77,6 +77,7 @@ struct kg_audit_verdict {
 struct kg_audit_check {
     bool partial, started;
     int64_t next_seq;
+    int64_t gap_seq; /* partial: the first row left out after the first one read; 0: none */
     uint8_t next_prev[KG_AUDIT_HASH_BYTES];
     struct kg_audit_anchor anchor; /* to be met on the way; seq 0: none */
     bool anchor_met;

@@ -1,5 +1,6 @@
 /* The audit trail as a file: JSON Lines, one object a row with every field, the last line an anchor. Written
- * by the relay, verified anywhere. Pure but for kg_audit_export_verify. Thread: any. */
+ * by the relay, verified anywhere. The anchor's "partial" is true when a filter left rows out; its seq and
+ * hash are the trail's end at that time all the same. Pure but for kg_audit_export_verify. Thread: any. */
 #pragma once
 
 #include <jansson.h>
@@ -12,10 +13,9 @@ enum { KG_AUDIT_EXPORT_LINE_BYTES = 64 * 1024 };
 /* {"seq", "event_id", "time" (RFC 3339, UTC), "wall_us", "actor", "role", "source", "organization", "object",
  * "result", "detail", "prev", "hash"}. NULL: memory. */
 json_t *kg_audit_row_json(const struct kg_audit_row *row);
-/* {"anchor": {"seq", "hash", "count", "wall_us", "time"}}, with "organization" when not NULL: rows of others
- * are left out of this export. */
-json_t *kg_audit_anchor_json(const struct kg_audit_anchor *anchor, const char *organization);
-/* The inside of "anchor". false: a field is missing or out of range. */
+/* {"seq", "hash", "count", "wall_us", "time"}: the inside of an export's last line, {"anchor": {...}}. */
+json_t *kg_audit_anchor_json(const struct kg_audit_anchor *anchor);
+/* false: a field is missing or out of range. */
 KG_MUST_CHECK bool kg_audit_anchor_parse(const json_t *object, struct kg_audit_anchor *anchor);
 /* The texts point into `object`. false: a field is missing, of the wrong kind or too long. */
 KG_MUST_CHECK bool kg_audit_row_parse(const json_t *object, struct kg_audit_row *row);
@@ -23,7 +23,8 @@ KG_MUST_CHECK bool kg_audit_row_parse(const json_t *object, struct kg_audit_row 
 /* Reads an export line by line. Hostile bytes are a verdict, never more. */
 struct kg_audit_reader {
     struct kg_audit_check check;
-    bool ended; /* the anchor has been read */
+    bool ended;   /* the anchor has been read */
+    bool partial; /* and says that rows were left out: a filter was set */
     uint64_t line;
     struct kg_audit_anchor anchor;
 };

@@ -1,28 +1,42 @@
 #include "relay/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/thread.h"
+#include "relay/store_audit.h"
+#include "relay/store_backup.h"
 #include "relay/store_db.h"
+#include "relay/store_reader.h"
+#include "relay/store_recover.h"
 
-enum { CLOSE_WAIT_US = 2000000 };
+#define SECOND_US INT64_C(1000000)
+#define DAY_US    (86400 * SECOND_US)
+
+enum {
+    PRUNE_ROWS = 2000, /* a transaction: some 20 ms */
+    COPY_SHARE = 20,   /* the good copy takes at most this part of the time */
+};
+static const int64_t close_wait_us = 2 * SECOND_US, first_prune_us = 60 * SECOND_US,
+                     copy_after_us = SECOND_US;
 
 struct kg_store {
     struct kg_queue *jobs;    /* of struct kg_store_job *; each its own heap block */
     struct kg_queue *results; /* borrowed */
+    struct kg_syslog *syslog; /* borrowed */
+    struct kg_store_reader *reader;
     struct kg_thread thread;
-    sqlite3 *db; /* the store thread's after start */
-    char *backup_path;
+    sqlite3 *db; /* the writing thread's after start, like the rest of this block */
+    char *copy_path;
+    int64_t retention_us, prune_at_us;
+    int64_t copy_at_us; /* INT64_MAX: the good copy is as new as the store */
+
     atomic_int health;
     _Atomic uint64_t lost;
     _Atomic int64_t give_up_us; /* closing: jobs after this are dropped */
@@ -47,90 +61,14 @@ const char *kg_store_status_text(enum kg_store_status status)
     return "it cannot be written; check the state folder's disk and permissions";
 }
 
-/* The old write-ahead log belongs to the old file. */
-static void remove_log(const char *path)
-{
-    char extra[4096 + 8];
-    snprintf(extra, sizeof extra, "%s-wal", path);
-    unlink(extra);
-    snprintf(extra, sizeof extra, "%s-shm", path);
-    unlink(extra);
-}
-
-static void restore_missing(const char *path, const char *backup_path)
-{
-    if (access(path, F_OK) == 0 || errno != ENOENT || access(backup_path, F_OK) != 0)
-        return;
-    remove_log(path);
-    if (rename(backup_path, path) == 0)
-        kg_log(KG_LOG_ERROR, "relay", "store.restored",
-               "the store %s was gone: continuing with the last good copy", path);
-}
-
-/* Puts a damaged database aside (never deleted: somebody may rescue it) and the last good copy in its place.
- */
-static bool put_aside(const char *path, const char *backup_path, struct kg_problem *problem)
-{
-    char aside[4096 + 40];
-    int taken = -1;
-    for (long long number = (long long)time(NULL); taken != 0; number++) {
-        snprintf(aside, sizeof aside, "%s.corrupt-%lld", path, number);
-        taken = renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE);
-        if (taken != 0 && errno != EEXIST)
-            break;
-    }
-    if (taken != 0)
-        return kg_problem_set(problem, "the store %s is damaged and cannot be put aside: %s", path,
-                              strerror(errno));
-    remove_log(path);
-    bool restored = rename(backup_path, path) == 0;
-    kg_log(KG_LOG_ERROR, "relay", restored ? "store.restored" : "store.lost",
-           restored
-               ? "the store was damaged: kept as %s, continuing with the last good copy"
-               : "the store was damaged: kept as %s; there is no good copy, so rooms must be added and the "
-                 "agenda imported again",
-           aside);
-    return true;
-}
-
-static sqlite3 *open_or_restore(const char *path, const char *backup_path, struct kg_store_snapshot *snapshot,
-                                struct kg_problem *problem)
-{
-    restore_missing(path, backup_path);
-    /* The file, then its backup, then an empty one. */
-    for (int attempt = 0; attempt < 3; attempt++) {
-        enum kg_store_status status;
-        sqlite3 *db = kg_store_db_open(path, &status, problem);
-        if (db && kg_store_db_load(db, snapshot, &status))
-            return db;
-        if (db)
-            kg_problem_set(problem, "cannot read the store %s: %s", path, kg_store_status_text(status));
-        kg_store_db_close(db);
-        if (status != KG_STORE_CORRUPT || !put_aside(path, backup_path, problem))
-            break;
-    }
-    return NULL;
-}
-
-static void free_job(struct kg_store_job *job)
-{
-    if (!job)
-        return;
-    kg_store_room_finish(&job->room);
-    for (size_t i = 0; i < job->meeting_count; i++)
-        kg_store_meeting_finish(&job->meetings[i]);
-    free(job->meetings);
-    kg_store_seat_finish(&job->seat);
-    for (size_t i = 0; i < KG_ARRAY_LEN(job->text); i++)
-        free(job->text[i]);
-    free(job);
-}
-
 static void note_health(struct kg_store *store, const struct kg_store_job *job, enum kg_store_status status)
 {
-    enum kg_store_status before = (enum kg_store_status)atomic_exchange(&store->health, (int)status);
     if (status != KG_STORE_OK && job->request == 0)
         atomic_fetch_add(&store->lost, 1);
+    /* A store that refuses a contradiction is in order. */
+    if (status == KG_STORE_REFUSED)
+        status = KG_STORE_OK;
+    enum kg_store_status before = (enum kg_store_status)atomic_exchange(&store->health, (int)status);
     if (status != before && status != KG_STORE_OK)
         kg_log(KG_LOG_ERROR, "relay", "store.failed", "nothing more is written down: %s. Meetings go on",
                kg_store_status_text(status));
@@ -139,57 +77,123 @@ static void note_health(struct kg_store *store, const struct kg_store_job *job, 
                (unsigned long long)atomic_load(&store->lost));
 }
 
+static void run_job(struct kg_store *store, struct kg_store_job *job)
+{
+    struct kg_audit_row row = {0};
+    enum kg_store_status status = KG_STORE_FAILED;
+    if (kg_clock_now_us() < atomic_load(&store->give_up_us))
+        status = kg_store_db_run(store->db, job, &row);
+    note_health(store, job, status);
+    if (status == KG_STORE_OK && store->copy_at_us == INT64_MAX)
+        store->copy_at_us = kg_clock_now_us() + copy_after_us;
+    struct kg_store_result result = {.request = job->request, .status = status};
+    if (job->request && !kg_queue_push(store->results, &result))
+        kg_log(KG_LOG_ERROR, "relay", NULL, "an answer of the store finds its reader's queue full");
+}
+
+/* The next damage shall find something to go back to. Never more than a small part of the thread's time. */
+static void make_good_copy(struct kg_store *store)
+{
+    struct kg_problem problem;
+    struct kg_store_copy copy = {.path = store->copy_path, .replace = true};
+    int64_t began_us = kg_clock_now_us();
+    enum kg_store_status status = kg_store_copy(store->db, &copy, NULL, &problem);
+    int64_t took_us = kg_clock_now_us() - began_us;
+    store->copy_at_us = INT64_MAX;
+    if (status != KG_STORE_OK) {
+        kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s", problem.text);
+        store->copy_at_us = began_us + 60 * SECOND_US;
+    }
+    (void)took_us;
+}
+
+/* A batch at a time, so that writes in between wait for one short transaction only. */
+static void prune(struct kg_store *store)
+{
+    int64_t now_us = kg_clock_wall_us(), pruned = 0;
+    int code = kg_store_audit_prune(store->db, now_us - store->retention_us, now_us, PRUNE_ROWS, &pruned);
+    store->prune_at_us = kg_clock_now_us() + (pruned == PRUNE_ROWS ? SECOND_US : DAY_US);
+    if (code != SQLITE_OK)
+        kg_log(KG_LOG_WARN, "relay", "audit.prune-failed", "rows past their time stay for now: %s",
+               kg_store_status_text(kg_store_db_status(code)));
+    else if (pruned > 0)
+        kg_log(KG_LOG_INFO, "relay", "audit.pruned", "%lld rows past their time are gone", (long long)pruned);
+}
+
 static void run_store(void *arg)
 {
     struct kg_store *store = arg;
-    struct kg_store_job *job;
-    while (kg_queue_pop_wait(store->jobs, &job, INT64_MAX)) {
-        enum kg_store_status status = KG_STORE_FAILED;
-        if (kg_clock_now_us() < atomic_load(&store->give_up_us))
-            status = kg_store_db_run(store->db, job);
-        note_health(store, job, status);
-        if (status == KG_STORE_OK && (job->kind == KG_STORE_JOB_ROOM || job->kind == KG_STORE_JOB_MEETINGS))
-            kg_store_db_backup(store->db, store->backup_path);
-        struct kg_store_result result = {.request = job->request, .status = status};
-        if (job->request && !kg_queue_push(store->results, &result))
-            kg_log(KG_LOG_ERROR, "relay", NULL, "an answer of the store finds its reader's queue full");
-        free_job(job);
+    for (;;) {
+        struct kg_store_job *job;
+        int64_t next_us = KG_MIN(store->prune_at_us, store->copy_at_us);
+        bool closing = atomic_load(&store->give_up_us) != INT64_MAX;
+        if (kg_queue_pop_wait(store->jobs, &job, closing ? INT64_MAX : next_us)) {
+            run_job(store, job);
+            kg_store_job_destroy(job);
+        } else if (atomic_load(&store->give_up_us) != INT64_MAX) {
+            break;
+        }
+        int64_t now_us = kg_clock_now_us();
+        if (now_us >= store->prune_at_us)
+            prune(store);
+        if (now_us >= store->copy_at_us)
+            make_good_copy(store);
     }
+    if (store->copy_at_us != INT64_MAX)
+        make_good_copy(store);
+}
+
+/* In the reading thread. */
+static void remember_anchor(void *user, const struct kg_audit_anchor *anchor)
+{
+    struct kg_store *store = user;
+    struct kg_store_job *job = kg_store_job_create(0, NULL, 0, NULL);
+    if (job)
+        job->anchor = *anchor;
+    if (job && kg_queue_push(store->jobs, &job))
+        return;
+    kg_store_job_destroy(job);
+    kg_log(KG_LOG_WARN, "relay", "store.busy", "the anchor of an export is not remembered");
 }
 
 struct kg_store *kg_store_open(const struct kg_store_params *params, struct kg_store_snapshot *snapshot,
                                struct kg_problem *problem)
 {
-    const char *path = params->path;
-    char backup[4096];
+    char copy_path[4096];
     struct kg_store *store = calloc(1, sizeof *store);
-    snprintf(backup, sizeof backup, "%s.backup", path);
-    if (!store || !(store->backup_path = strdup(backup)) ||
+    snprintf(copy_path, sizeof copy_path, "%s.backup", params->path);
+    if (!store || !(store->copy_path = strdup(copy_path)) ||
         !(store->jobs = kg_queue_create(KG_STORE_QUEUE, sizeof(struct kg_store_job *)))) {
         kg_problem_set(problem, "no memory for the store");
         goto free_store;
     }
     store->results = params->results;
+    store->syslog = params->syslog;
+    store->retention_us = params->retention_days * DAY_US;
+    store->prune_at_us = params->retention_days ? kg_clock_now_us() + first_prune_us : INT64_MAX;
+    store->copy_at_us = INT64_MAX;
     atomic_store(&store->give_up_us, INT64_MAX);
-    store->db = open_or_restore(path, store->backup_path, snapshot, problem);
+    store->db = kg_store_open_or_recover(params->path, copy_path, snapshot, problem);
     if (!store->db)
         goto free_store;
     /* After a restoration, or a first start: the next damage shall find a copy too. */
-    if (access(store->backup_path, F_OK) != 0)
-        kg_store_db_backup(store->db, store->backup_path);
-    if (!kg_thread_start(&store->thread, "store", run_store, store)) {
-        kg_problem_set(problem, "cannot start the store's thread");
+    if (access(copy_path, F_OK) != 0)
+        make_good_copy(store);
+    store->reader = kg_store_reader_create(params->path, params->results, remember_anchor, store);
+    if (!store->reader || !kg_thread_start(&store->thread, "store", run_store, store)) {
+        kg_problem_set(problem, "cannot start the store's threads");
         goto close_db;
     }
     return store;
 
 close_db:
+    kg_store_reader_destroy(store->reader);
     kg_store_snapshot_finish(snapshot);
     kg_store_db_close(store->db);
 free_store:
     if (store) {
         kg_queue_destroy(store->jobs);
-        free(store->backup_path);
+        free(store->copy_path);
     }
     free(store);
     return NULL;
@@ -199,91 +203,113 @@ void kg_store_close(struct kg_store *store)
 {
     if (!store)
         return;
-    atomic_store(&store->give_up_us, kg_clock_now_us() + CLOSE_WAIT_US);
+    kg_store_reader_destroy(store->reader);
+    atomic_store(&store->give_up_us, kg_clock_now_us() + close_wait_us);
     kg_queue_close(store->jobs);
     kg_thread_join(&store->thread);
     kg_store_db_close(store->db);
     kg_queue_destroy(store->jobs);
-    free(store->backup_path);
+    free(store->copy_path);
     free(store);
 }
 
-/* complete: every copy in it succeeded. */
-static bool post(struct kg_store *store, struct kg_store_job *job, bool complete)
+static bool post(struct kg_store *store, struct kg_store_job *job)
 {
-    if (job && complete && kg_queue_push(store->jobs, &job))
+    if (job && kg_queue_push(store->jobs, &job))
         return true;
     atomic_fetch_add(&store->lost, 1);
-    free_job(job);
+    kg_store_job_destroy(job);
     return false;
 }
 
-static struct kg_store_job *new_job(enum kg_store_job_kind kind, uint64_t request)
+bool kg_store_write(struct kg_store *store, uint64_t request, const struct kg_store_change *changes,
+                    size_t count, const struct kg_audit_entry *audit)
 {
-    struct kg_store_job *job = calloc(1, sizeof *job);
-    if (job) {
-        job->kind = kind;
-        job->request = request;
-    }
-    return job;
+    struct kg_store_job *job = kg_store_job_create(request, changes, count, audit);
+    if (job && job->audited && !job->audit.wall_us)
+        job->audit.wall_us = kg_clock_wall_us();
+    return post(store, job);
 }
 
-bool kg_store_put_room(struct kg_store *store, uint64_t request, const struct kg_store_room *room)
+bool kg_store_audit_list(struct kg_store *store, uint64_t request, const struct kg_audit_filter *filter)
 {
-    struct kg_store_job *job = new_job(KG_STORE_JOB_ROOM, request);
-    return post(store, job, job && kg_store_room_copy(&job->room, room));
+    struct kg_store_read read = {.kind = KG_STORE_READ_LIST, .request = request, .filter = *filter};
+    return kg_store_reader_post(store->reader, &read);
 }
 
-bool kg_store_put_meetings(struct kg_store *store, uint64_t request, const struct kg_meeting *meetings,
-                           size_t count)
+bool kg_store_audit_export(struct kg_store *store, uint64_t request, const struct kg_audit_filter *filter)
 {
-    struct kg_store_job *job = new_job(KG_STORE_JOB_MEETINGS, request);
-    bool ok = job && (job->meetings = calloc(count ? count : 1, sizeof *job->meetings)) != NULL;
-    for (size_t i = 0; i < count && ok; i++) {
-        ok = kg_store_meeting_copy(&job->meetings[i], &meetings[i]);
-        job->meeting_count += ok;
-    }
-    return post(store, job, ok);
+    struct kg_store_read read = {.kind = KG_STORE_READ_EXPORT, .request = request, .filter = *filter};
+    return kg_store_reader_post(store->reader, &read);
 }
 
-bool kg_store_put_seat(struct kg_store *store, uint64_t request, const struct kg_store_seat *seat)
+bool kg_store_audit_verify(struct kg_store *store, uint64_t request, const struct kg_audit_anchor *anchor)
 {
-    struct kg_store_job *job = new_job(KG_STORE_JOB_SEAT, request);
-    if (job) {
-        job->seat = *seat;
-        job->seat.meeting_uid = strdup(seat->meeting_uid);
-        job->seat.room = strdup(seat->room);
-    }
-    return post(store, job, job && job->seat.meeting_uid && job->seat.room);
+    struct kg_store_read read = {
+        .kind = KG_STORE_READ_VERIFY, .request = request, .anchored = anchor != NULL};
+    if (anchor)
+        read.anchor = *anchor;
+    return kg_store_reader_post(store->reader, &read);
 }
 
-bool kg_store_remove_seat(struct kg_store *store, uint64_t request, const char *meeting_uid, const char *room)
+bool kg_store_backup(struct kg_store *store, uint64_t request, const char *path)
 {
-    struct kg_store_job *job = new_job(KG_STORE_JOB_REMOVE_SEAT, request);
-    if (job) {
-        job->seat.meeting_uid = strdup(meeting_uid);
-        job->seat.room = strdup(room);
-    }
-    return post(store, job, job && job->seat.meeting_uid && job->seat.room);
-}
-
-bool kg_store_put_event(struct kg_store *store, int64_t wall_us, const char *kind, const char *meeting_uid,
-                        const char *room, const char *detail)
-{
-    const char *text[] = {kind, meeting_uid, room, detail};
-    struct kg_store_job *job = new_job(KG_STORE_JOB_EVENT, 0);
-    bool ok = job != NULL;
-    for (size_t i = 0; i < KG_ARRAY_LEN(text) && ok; i++) {
-        job->text[i] = strdup(text[i]);
-        ok = job->text[i] != NULL;
-    }
-    if (job)
-        job->wall_us = wall_us;
-    return post(store, job, ok);
+    struct kg_store_read read = {.kind = KG_STORE_READ_BACKUP, .request = request, .path = path};
+    return kg_store_reader_post(store->reader, &read);
 }
 
 enum kg_store_status kg_store_health(struct kg_store *store, uint64_t *lost)
 {
     *lost = atomic_load(&store->lost);
     return (enum kg_store_status)atomic_load(&store->health);
+}
+
+/* The calls of before there were organizations. */
+
+bool kg_store_put_room(struct kg_store *store, uint64_t request, const struct kg_store_room *room)
+{
+    struct kg_store_change change = {.kind = KG_STORE_PUT_ROOM, .room = room};
+    return kg_store_write(store, request, &change, 1, NULL);
+}
+
+bool kg_store_put_meetings(struct kg_store *store, uint64_t request, const struct kg_meeting *meetings,
+                           size_t count)
+{
+    struct kg_store_change *changes = calloc(count + 1, sizeof *changes);
+    for (size_t i = 0; i < count && changes; i++)
+        changes[i] = (struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meetings[i]};
+    bool ok = changes && kg_store_write(store, request, changes, count, NULL);
+    free(changes);
+    return ok;
+}
+
+bool kg_store_put_seat(struct kg_store *store, uint64_t request, const struct kg_store_seat *seat)
+{
+    struct kg_store_change change = {.kind = KG_STORE_PUT_SEAT, .seat = seat};
+    return kg_store_write(store, request, &change, 1, NULL);
+}
+
+bool kg_store_remove_seat(struct kg_store *store, uint64_t request, const char *meeting_uid, const char *room)
+{
+    struct kg_store_seat seat = {.meeting_uid = (char *)meeting_uid, .room = (char *)room};
+    struct kg_store_change change = {.kind = KG_STORE_REMOVE_SEAT, .seat = &seat};
+    return kg_store_write(store, request, &change, 1, NULL);
+}
+
+bool kg_store_put_event(struct kg_store *store, int64_t wall_us, const char *kind, const char *meeting_uid,
+                        const char *room, const char *detail)
+{
+    struct kg_audit_entry entry = {
+        .event_id = kind,
+        .actor = room,
+        .role = room[0] ? "room" : "relay",
+        .object = meeting_uid[0] ? meeting_uid : room,
+        .detail = detail,
+        .result = strcmp(kind, "room.refused") == 0 ? KG_AUDIT_REFUSED : KG_AUDIT_OK,
+        .wall_us = wall_us,
+    };
+    struct kg_store_job *job = kg_store_job_create(0, NULL, 0, &entry);
+    if (job)
+        job->of_room = true;
+    return post(store, job);
 }

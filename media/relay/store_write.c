@@ -1,111 +1,256 @@
-/* The store's writes, one transaction each, and the good copy kept beside the database. */
-#include <errno.h>
-#include <fcntl.h>
+/* The store's writes, one transaction each. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/log.h"
+#include "relay/store_audit.h"
 #include "relay/store_db.h"
+#include "relay/store_sql.h"
 
-/* Runs one statement; args follow the letters of `types`: t text, i int64_t, b blob of 32 bytes. */
-struct value {
-    char type;
-    int64_t integer;
-    const void *data;
-};
-#define TEXT(s)    ((struct value){.type = 't', .data = (s)})
-#define INTEGER(n) ((struct value){.type = 'i', .integer = (int64_t)(n)})
-#define HASH(p)    ((struct value){.type = 'b', .data = (p)})
-
-static int run(sqlite3 *db, const char *sql, const struct value *values, int count)
+static int write_certificate(sqlite3 *db, const struct kg_store_certificate *c)
 {
-    sqlite3_stmt *statement;
-    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    for (int i = 0; i < count && code == SQLITE_OK; i++) {
-        if (values[i].type == 'i')
-            code = sqlite3_bind_int64(statement, i + 1, values[i].integer);
-        else if (values[i].type == 'b')
-            code = sqlite3_bind_blob(statement, i + 1, values[i].data, KG_STORE_HASH_BYTES, SQLITE_STATIC);
-        else
-            code = sqlite3_bind_text(statement, i + 1, values[i].data, -1, SQLITE_STATIC);
-    }
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    sqlite3_finalize(statement);
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    /* Neither mark is ever taken back: what was revoked stays so. Somebody else's certificate is refused, by
+     * the NOT NULL of its owner. */
+    return KG_SQL_RUN(
+        db,
+        "INSERT INTO certificate(fingerprint, kind, owner, serial, not_after, revoked_at, retired_at) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(fingerprint) DO UPDATE SET "
+        "owner = iif(kind = excluded.kind AND owner = excluded.owner, owner, NULL), "
+        "revoked_at = iif(revoked_at, revoked_at, excluded.revoked_at), "
+        "retired_at = iif(retired_at, retired_at, excluded.retired_at)",
+        KG_SQL_HASH(c->fingerprint), KG_SQL_TEXT(c->kind), KG_SQL_TEXT(c->owner), KG_SQL_TEXT(c->serial),
+        KG_SQL_INTEGER(c->not_after_s), KG_SQL_INTEGER(c->revoked_s), KG_SQL_INTEGER(c->retired_s));
 }
-#define RUN(db, sql, ...)                                                                                    \
-    run(db, sql, (const struct value[]){__VA_ARGS__},                                                        \
-        (int)(sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)))
+
+static int revoke_all(sqlite3 *db, const char *kind, const char *owner, int64_t revoked_s)
+{
+    return KG_SQL_RUN(
+        db, "UPDATE certificate SET revoked_at = ?3 WHERE kind = ?1 AND owner = ?2 AND revoked_at = 0",
+        KG_SQL_TEXT(kind), KG_SQL_TEXT(owner), KG_SQL_INTEGER(revoked_s));
+}
+
+static int write_organization(sqlite3 *db, const struct kg_store_organization *o)
+{
+    return KG_SQL_RUN(db,
+                      "INSERT INTO organization(id, name, reading) VALUES(?1, ?2, ?3) ON CONFLICT(id) "
+                      "DO UPDATE SET name = excluded.name, reading = excluded.reading",
+                      KG_SQL_TEXT(o->id), KG_SQL_TEXT(o->name), KG_SQL_TEXT(o->reading));
+}
+
+/* Meetings and places in communities go by their foreign keys. */
+static int remove_organization(sqlite3 *db, const char *id)
+{
+    int code =
+        KG_SQL_RUN(db, "DELETE FROM setting WHERE scope = 'organization' AND scope_id = ?1", KG_SQL_TEXT(id));
+    return code == SQLITE_OK ? KG_SQL_RUN(db, "DELETE FROM organization WHERE id = ?1", KG_SQL_TEXT(id))
+                             : code;
+}
+
+/* A room written by its organization's name alone, as before there were ids. */
+static int name_organization(sqlite3 *db, const struct kg_store_room *r)
+{
+    return KG_SQL_RUN(
+        db,
+        "INSERT INTO organization SELECT 'org-' || (1 + (SELECT count(*) FROM organization)), ?1, '' "
+        "WHERE NOT EXISTS (SELECT 1 FROM organization WHERE name = ?1)",
+        KG_SQL_TEXT(r->organization));
+}
 
 static int write_room(sqlite3 *db, const struct kg_store_room *r)
 {
-    int code = RUN(db,
-                   "INSERT INTO certificate(fingerprint, room, serial, not_after, revoked_at) VALUES(?1, ?2, "
-                   "?3, ?4, ?5) "
-                   "ON CONFLICT(fingerprint) DO UPDATE SET revoked_at = excluded.revoked_at",
-                   HASH(r->fingerprint), TEXT(r->id), TEXT(r->serial), INTEGER(r->not_after_s),
-                   INTEGER(r->revoked_s));
+    struct kg_store_certificate certificate = {
+        .kind = "room", .owner = r->id, .not_after_s = r->not_after_s, .revoked_s = r->revoked_s};
+    bool enrolled = r->serial[0] != '\0';
+    int code = r->organization_id[0] ? SQLITE_OK : name_organization(db, r);
+    memcpy(certificate.fingerprint, r->fingerprint, sizeof certificate.fingerprint);
+    memcpy(certificate.serial, r->serial, sizeof certificate.serial);
+    if (code == SQLITE_OK && enrolled)
+        code = write_certificate(db, &certificate);
+    if (code == SQLITE_OK && r->revoked_s)
+        code = revoke_all(db, "room", r->id, r->revoked_s);
     if (code != SQLITE_OK)
         return code;
-    return RUN(db,
-               "INSERT INTO room(id, organization, department, name, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5) "
-               "ON CONFLICT(id) DO UPDATE SET organization = excluded.organization, "
-               "department = excluded.department, name = excluded.name, fingerprint = excluded.fingerprint",
-               TEXT(r->id), TEXT(r->organization), TEXT(r->department), TEXT(r->name), HASH(r->fingerprint));
+    return KG_SQL_RUN(
+        db,
+        "INSERT INTO room(id, organization_id, department, department_reading, name, name_reading, "
+        "fingerprint) VALUES(?1, iif(?2 = '', (SELECT id FROM organization WHERE name = ?8), ?2), ?3, ?4, "
+        "?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET organization_id = excluded.organization_id, "
+        "department = excluded.department, department_reading = excluded.department_reading, "
+        "name = excluded.name, name_reading = excluded.name_reading, fingerprint = excluded.fingerprint",
+        KG_SQL_TEXT(r->id), KG_SQL_TEXT(r->organization_id), KG_SQL_TEXT(r->department),
+        KG_SQL_TEXT(r->department_reading), KG_SQL_TEXT(r->name), KG_SQL_TEXT(r->name_reading),
+        KG_SQL_HASH(enrolled ? r->fingerprint : NULL), KG_SQL_TEXT(r->organization));
 }
 
+static int write_administrator(sqlite3 *db, const struct kg_store_administrator *a)
+{
+    struct kg_store_certificate certificate = {
+        .kind = "administrator", .owner = a->id, .not_after_s = a->not_after_s, .revoked_s = a->revoked_s};
+    memcpy(certificate.fingerprint, a->fingerprint, sizeof certificate.fingerprint);
+    memcpy(certificate.serial, a->serial, sizeof certificate.serial);
+    int code = write_certificate(db, &certificate);
+    if (code == SQLITE_OK && a->revoked_s)
+        code = revoke_all(db, "administrator", a->id, a->revoked_s);
+    if (code != SQLITE_OK)
+        return code;
+    return KG_SQL_RUN(
+        db,
+        "INSERT INTO administrator(id, role, organization_id, name, fingerprint) VALUES(?1, ?2, "
+        "nullif(?3, ''), ?4, ?5) ON CONFLICT(id) DO UPDATE SET role = excluded.role, "
+        "organization_id = excluded.organization_id, name = excluded.name, fingerprint = "
+        "excluded.fingerprint",
+        KG_SQL_TEXT(a->id), KG_SQL_TEXT(a->role), KG_SQL_TEXT(a->organization_id), KG_SQL_TEXT(a->name),
+        KG_SQL_HASH(a->fingerprint));
+}
+
+static int write_community(sqlite3 *db, const struct kg_store_community *c)
+{
+    int code = KG_SQL_RUN(db,
+                          "INSERT INTO community(id, name, theme) VALUES(?1, ?2, ?3) ON CONFLICT(id) "
+                          "DO UPDATE SET name = excluded.name, theme = excluded.theme",
+                          KG_SQL_TEXT(c->id), KG_SQL_TEXT(c->name), KG_SQL_TEXT(c->theme));
+    if (code == SQLITE_OK)
+        code = KG_SQL_RUN(db, "DELETE FROM community_organization WHERE community = ?1", KG_SQL_TEXT(c->id));
+    for (size_t i = 0; i < c->organization_count && code == SQLITE_OK; i++)
+        code = KG_SQL_RUN(db, "INSERT INTO community_organization(community, organization_id) VALUES(?1, ?2)",
+                          KG_SQL_TEXT(c->id), KG_SQL_TEXT(c->organizations[i]));
+    if (code != SQLITE_OK)
+        return code;
+    return KG_SQL_RUN(
+        db,
+        "DELETE FROM community_room WHERE community = ?1 AND room NOT IN (SELECT r.id FROM room "
+        "r JOIN community_organization o ON o.community = ?1 AND o.organization_id = "
+        "r.organization_id)",
+        KG_SQL_TEXT(c->id));
+}
+
+/* Only a room of one of the community's organizations: otherwise the NOT NULL column refuses. */
+static int join_community(sqlite3 *db, const char *id, const char *room)
+{
+    return KG_SQL_RUN(
+        db,
+        "INSERT INTO community_room(community, room) VALUES(?1, (SELECT r.id FROM room r JOIN "
+        "community_organization o ON o.organization_id = r.organization_id AND o.community = ?1 "
+        "WHERE r.id = ?2)) ON CONFLICT(community, room) DO NOTHING",
+        KG_SQL_TEXT(id), KG_SQL_TEXT(room));
+}
+
+static int write_setting(sqlite3 *db, const struct kg_store_setting *s)
+{
+    return KG_SQL_RUN(
+        db, "INSERT OR REPLACE INTO setting(scope, scope_id, key, value) VALUES(?1, ?2, ?3, ?4)",
+        KG_SQL_TEXT(s->scope), KG_SQL_TEXT(s->scope_id), KG_SQL_TEXT(s->key), KG_SQL_TEXT(s->value));
+}
+
+static int remove_setting(sqlite3 *db, const struct kg_store_setting *s)
+{
+    return KG_SQL_RUN(db, "DELETE FROM setting WHERE scope = ?1 AND scope_id = ?2 AND key = ?3",
+                      KG_SQL_TEXT(s->scope), KG_SQL_TEXT(s->scope_id), KG_SQL_TEXT(s->key));
+}
+
+/* The owner stands before the first '/' of the id. */
 static int write_meeting(sqlite3 *db, const struct kg_meeting *m)
 {
-    int code = RUN(db, "DELETE FROM meeting WHERE uid = ?1", TEXT(m->uid));
+    int code = KG_SQL_RUN(db, "DELETE FROM meeting WHERE uid = ?1", KG_SQL_TEXT(m->uid));
     if (code == SQLITE_OK)
-        code = RUN(db,
-                   "INSERT INTO meeting(uid, title, description, organizer, location, start_us, end_us, "
-                   "sequence, status) "
-                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                   TEXT(m->uid), TEXT(m->title), TEXT(m->description), TEXT(m->organizer), TEXT(m->location),
-                   INTEGER(m->start_us), INTEGER(m->end_us), INTEGER(m->sequence), INTEGER(m->status));
+        code = KG_SQL_RUN(
+            db,
+            "INSERT OR IGNORE INTO organization SELECT 'org-1', '団体1', '' WHERE NOT EXISTS (SELECT 1 FROM "
+            "organization WHERE id = substr(?1, 1, instr(?1, '/') - 1))",
+            KG_SQL_TEXT(m->uid));
+    if (code == SQLITE_OK)
+        code = KG_SQL_RUN(
+            db,
+            "INSERT INTO meeting(uid, organization_id, title, description, organizer, location, start_us, "
+            "end_us, sequence, status) VALUES(?1, coalesce((SELECT id FROM organization WHERE id = "
+            "substr(?1, "
+            "1, instr(?1, '/') - 1)), 'org-1'), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            KG_SQL_TEXT(m->uid), KG_SQL_TEXT(m->title), KG_SQL_TEXT(m->description),
+            KG_SQL_TEXT(m->organizer), KG_SQL_TEXT(m->location), KG_SQL_INTEGER(m->start_us),
+            KG_SQL_INTEGER(m->end_us), KG_SQL_INTEGER(m->sequence), KG_SQL_INTEGER(m->status));
     for (int i = 0; i < m->room_count && code == SQLITE_OK; i++)
-        code = RUN(db, "INSERT INTO meeting_room(meeting, place, room) VALUES(?1, ?2, ?3)", TEXT(m->uid),
-                   INTEGER(i), TEXT(m->rooms[i]));
+        code = KG_SQL_RUN(db, "INSERT INTO meeting_room(meeting, place, room) VALUES(?1, ?2, ?3)",
+                          KG_SQL_TEXT(m->uid), KG_SQL_INTEGER(i), KG_SQL_TEXT(m->rooms[i]));
     return code;
 }
 
 static int write_seat(sqlite3 *db, const struct kg_store_seat *s)
 {
-    return RUN(
+    return KG_SQL_RUN(
         db,
         "INSERT OR REPLACE INTO seat(meeting, room, token_hash, party, source_microphone, source_camera, "
         "source_presentation, muted_microphone, muted_camera, muted_presentation) "
         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        TEXT(s->meeting_uid), TEXT(s->room), HASH(s->token_hash), INTEGER(s->party), INTEGER(s->source[0]),
-        INTEGER(s->source[1]), INTEGER(s->source[2]), INTEGER(s->muted[0]), INTEGER(s->muted[1]),
-        INTEGER(s->muted[2]));
+        KG_SQL_TEXT(s->meeting_uid), KG_SQL_TEXT(s->room), KG_SQL_HASH(s->token_hash),
+        KG_SQL_INTEGER(s->party), KG_SQL_INTEGER(s->source[0]), KG_SQL_INTEGER(s->source[1]),
+        KG_SQL_INTEGER(s->source[2]), KG_SQL_INTEGER(s->muted[0]), KG_SQL_INTEGER(s->muted[1]),
+        KG_SQL_INTEGER(s->muted[2]));
 }
 
-static int write_job(sqlite3 *db, const struct kg_store_job *job)
+static int write_item(sqlite3 *db, const struct kg_store_item *item)
 {
-    int code = SQLITE_OK;
-    switch (job->kind) {
-    case KG_STORE_JOB_ROOM:
-        return write_room(db, &job->room);
-    case KG_STORE_JOB_MEETINGS:
-        for (size_t i = 0; i < job->meeting_count && code == SQLITE_OK; i++)
-            code = write_meeting(db, &job->meetings[i]);
-        return code;
-    case KG_STORE_JOB_SEAT:
-        return write_seat(db, &job->seat);
-    case KG_STORE_JOB_REMOVE_SEAT:
-        return RUN(db, "DELETE FROM seat WHERE meeting = ?1 AND room = ?2", TEXT(job->seat.meeting_uid),
-                   TEXT(job->seat.room));
-    case KG_STORE_JOB_EVENT:
-        return RUN(db, "INSERT INTO event(wall_us, kind, meeting, room, detail) VALUES(?1, ?2, ?3, ?4, ?5)",
-                   INTEGER(job->wall_us), TEXT(job->text[0]), TEXT(job->text[1]), TEXT(job->text[2]),
-                   TEXT(job->text[3]));
+    switch (item->kind) {
+    case KG_STORE_PUT_ORGANIZATION:
+        return write_organization(db, &item->organization);
+    case KG_STORE_REMOVE_ORGANIZATION:
+        return remove_organization(db, item->id);
+    case KG_STORE_PUT_ROOM:
+        return write_room(db, &item->room);
+    case KG_STORE_PUT_ADMINISTRATOR:
+        return write_administrator(db, &item->administrator);
+    case KG_STORE_PUT_CERTIFICATE:
+        return write_certificate(db, &item->certificate);
+    case KG_STORE_PUT_COMMUNITY:
+        return write_community(db, &item->community);
+    case KG_STORE_REMOVE_COMMUNITY:
+        return KG_SQL_RUN(db, "DELETE FROM community WHERE id = ?1", KG_SQL_TEXT(item->id));
+    case KG_STORE_JOIN_COMMUNITY:
+        return join_community(db, item->id, item->member);
+    case KG_STORE_LEAVE_COMMUNITY:
+        return KG_SQL_RUN(db, "DELETE FROM community_room WHERE community = ?1 AND room = ?2",
+                          KG_SQL_TEXT(item->id), KG_SQL_TEXT(item->member));
+    case KG_STORE_PUT_SETTING:
+        return write_setting(db, &item->setting);
+    case KG_STORE_REMOVE_SETTING:
+        return remove_setting(db, &item->setting);
+    case KG_STORE_PUT_MEETING:
+        return write_meeting(db, &item->meeting);
+    case KG_STORE_PUT_SEAT:
+        return write_seat(db, &item->seat);
+    case KG_STORE_REMOVE_SEAT:
+        return KG_SQL_RUN(db, "DELETE FROM seat WHERE meeting = ?1 AND room = ?2",
+                          KG_SQL_TEXT(item->seat.meeting_uid), KG_SQL_TEXT(item->seat.room));
     }
     return SQLITE_MISUSE;
+}
+
+static int write_audit(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
+{
+    struct kg_audit_entry *e = &job->audit;
+    sqlite3_stmt *q = NULL;
+    if (job->of_room) {
+        struct kg_sql_value room[] = {KG_SQL_TEXT(e->actor)};
+        int code = kg_sql_prepare(db, &q, "SELECT organization_id FROM room WHERE id = ?1", room, 1);
+        char *organization = code == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW ? kg_sql_text_at(q, 0) : NULL;
+        sqlite3_finalize(q);
+        if (organization) {
+            free((char *)e->organization);
+            e->organization = organization;
+        }
+    }
+    return kg_store_audit_append(db, e, row);
+}
+
+static int write_job(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
+{
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < job->count && code == SQLITE_OK; i++)
+        code = write_item(db, &job->items[i]);
+    if (code == SQLITE_OK && job->audited)
+        code = write_audit(db, job, row);
+    if (code == SQLITE_OK && job->anchor.seq > 0)
+        code = kg_store_audit_remember(db, &job->anchor);
+    return code;
 }
 
 /* SQLite trusts the pages it holds in memory: it would go on writing to a file that was deleted or
@@ -125,51 +270,17 @@ static bool file_is_ours(sqlite3 *db)
     return code == SQLITE_OK ? memcmp(head, magic, sizeof magic) == 0 : code != SQLITE_IOERR_SHORT_READ;
 }
 
-enum kg_store_status kg_store_db_run(sqlite3 *db, const struct kg_store_job *job)
+enum kg_store_status kg_store_db_run(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
 {
+    struct kg_audit_row written = {0};
+    if (row)
+        *row = written;
     if (!file_is_ours(db))
         return KG_STORE_CORRUPT;
-    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (code != SQLITE_OK)
-        return kg_store_db_status(code);
-    code = write_job(db, job);
+    int code = kg_sql_exec(db, "BEGIN IMMEDIATE");
     if (code == SQLITE_OK)
-        code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    /* Some failures have rolled back by themselves already; asking again then only says so. */
-    if (code != SQLITE_OK && !sqlite3_get_autocommit(db))
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        code = kg_sql_end(db, write_job(db, job, &written));
+    if (code == SQLITE_OK && row)
+        *row = written;
     return kg_store_db_status(code);
-}
-
-static int copy_to(sqlite3 *db, const char *path)
-{
-    sqlite3 *out = NULL;
-    mode_t before = umask(0077);
-    int code =
-        sqlite3_open_v2(path, &out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    umask(before);
-    sqlite3_backup *backup = code == SQLITE_OK ? sqlite3_backup_init(out, "main", db, "main") : NULL;
-    if (backup) {
-        code = sqlite3_backup_step(backup, -1);
-        int ended = sqlite3_backup_finish(backup);
-        code = code == SQLITE_DONE ? ended : code;
-    } else if (code == SQLITE_OK) {
-        code = sqlite3_errcode(out);
-    }
-    sqlite3_close(out);
-    return code;
-}
-
-bool kg_store_db_backup(sqlite3 *db, const char *path)
-{
-    char temporary[4096 + 8];
-    snprintf(temporary, sizeof temporary, "%s.new", path);
-    unlink(temporary);
-    int code = copy_to(db, temporary);
-    if (code == SQLITE_OK && rename(temporary, path) == 0)
-        return true;
-    kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "no copy of the store at %s: %s", path,
-           code == SQLITE_OK ? strerror(errno) : sqlite3_errstr(code));
-    unlink(temporary);
-    return false;
 }

@@ -1,0 +1,22 @@
+/* Whole copies of the store. Thread: the connection's. */
+#pragma once
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "relay/store.h"
+
+struct kg_store_copy {
+    const char *path;
+    bool replace;      /* a file of that name; otherwise it is left as it is and the copy refused */
+    atomic_bool *stop; /* set by another thread: give up; NULL: never */
+};
+/* Copies one moment's state beside `path`, checks its pages and its audit trail, syncs it and renames it.
+ * verdict: of the copy's trail; may be NULL. KG_STORE_CORRUPT with a verdict that is not sound: the copy is
+ * there all the same, under its name with ".unsound". Not KG_STORE_OK: *problem. */
+enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy,
+                                   struct kg_audit_verdict *verdict, struct kg_problem *problem);
+/* Page by page, indexes too. A SQLite code: SQLITE_CORRUPT when something is wrong. */
+int kg_store_check_pages(sqlite3 *db, bool quick);
+/* Syncs the folder a file lies in, so that its name survives a power cut. */
+bool kg_store_sync_folder(const char *path);
