@@ -82,10 +82,27 @@ static const char *read_time(icalproperty *property, struct icaltimetype time, s
     return NULL;
 }
 
+/* A backslash that escapes nothing (RFC 5545 §3.3.11), as in C:\, stands for itself: libical would drop the
+ * byte after it, and with it half a character. */
+static GString *keep_backslashes(const char *text)
+{
+    GString *kept = g_string_sized_new(strlen(text) + 16);
+    for (const char *c = text; *c; c++) {
+        g_string_append_c(kept, *c);
+        if (*c == '\\' && c[1] && strchr("\\;,nN\"", c[1]))
+            g_string_append_c(kept, *++c);
+        else if (*c == '\\')
+            g_string_append_c(kept, '\\');
+    }
+    return kept;
+}
+
 /* libical's view of the line; NULL: it cannot read it. */
 static icalproperty *read_property(const struct kg_ical_line *line)
 {
-    icalproperty *property = icalproperty_new_from_string(line->text);
+    GString *text = keep_backslashes(line->text);
+    icalproperty *property = icalproperty_new_from_string(text->str);
+    g_string_free(text, TRUE);
     if (property && icalproperty_get_value(property) && icalproperty_isa(property) != ICAL_XLICERROR_PROPERTY)
         return property;
     if (property)
@@ -93,14 +110,20 @@ static icalproperty *read_property(const struct kg_ical_line *line)
     return NULL;
 }
 
-/* Copies text, cut at max bytes on a character's edge; control characters become spaces (a line feed stays
- * when lines are allowed). Keeps the first of several. */
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/* Copies text without blanks at its ends, cut at max bytes on a character's edge; control characters become
+ * spaces, so they count as blanks (a line feed stays when lines are allowed). Keeps the first of several. */
 static void set_bounded(struct kg_agenda_builder *b, char **out, const char *text, size_t max, bool lines,
                         uint32_t line)
 {
     if (*out || !text)
         return;
-    text += strspn(text, " \t\r\n");
+    while (*text && (*text == ' ' || is_control(*text)))
+        text++;
     size_t size = strlen(text);
     if (size > max) {
         size = max;
@@ -108,13 +131,13 @@ static void set_bounded(struct kg_agenda_builder *b, char **out, const char *tex
             size--;
         kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "the text is cut at %zu bytes", max);
     }
-    while (size > 0 && strchr(" \t\r\n", text[size - 1]))
+    while (size > 0 && (text[size - 1] == ' ' || is_control(text[size - 1])))
         size--;
     *out = strndup(text, size);
     if (!*out)
         b->out_of_memory = true;
     for (char *c = *out; c && *c; c++)
-        if (((unsigned char)*c < 0x20 || *c == 0x7f) && !(lines && *c == '\n'))
+        if (is_control(*c) && !(lines && *c == '\n'))
             *c = ' ';
 }
 
@@ -131,7 +154,7 @@ static void on_uid(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalp
         return;
     }
     for (const char *c = uid; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+        if (is_control(*c)) {
             bad(b, e, line, "UID holds a control character");
             return;
         }

@@ -38,6 +38,20 @@ static const struct kg_agenda_report *report_with(const struct kg_agenda *agenda
     return NULL;
 }
 
+static void keeps_text_readable(void **state)
+{
+    (void)state;
+    struct kg_agenda *a = parse(
+        HEAD
+        "BEGIN:VEVENT\r\nUID:a\r\nDTSTART:20261121T000000Z\r\nDTEND:20261121T010000Z\r\n"
+        "SUMMARY:\x1b 朝\x07会 \x7f\r\nDESCRIPTION:\x1b\r\nLOCATION:C:\\作業\\temp\\\r\nEND:VEVENT\r\n" TAIL);
+    assert_int_equal(a->meeting_count, 1);
+    assert_string_equal(a->meetings[0].title, "朝 会");
+    assert_string_equal(a->meetings[0].description, "");
+    assert_string_equal(a->meetings[0].location, "C:\\作業\\temp\\");
+    kg_agenda_destroy(a);
+}
+
 static void reads_an_event(void **state)
 {
     (void)state;
@@ -532,6 +546,7 @@ static void truncations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keeps_text_readable),
         cmocka_unit_test(reads_an_event),
         cmocka_unit_test(times),
         cmocka_unit_test(a_bad_event_costs_itself_only),
