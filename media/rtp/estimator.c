@@ -5,16 +5,17 @@
 
 #include "base/attr.h"
 
-#define GROUP_US          5000.0
-#define SMOOTHING         0.9 /* weight of the past in the delay curve */
-#define LEAST_WINDOW_US   10000000
 #define GROWTH_US         8000.0  /* so much more delay at the end of the window than at its start: a queue */
 #define STANDING_QUEUE_US 60000.0 /* a queue this long is one even if it does not grow */
 #define OVER_GROUPS       3
+#define TRIAL_US          500000  /* after a fall, until a standing queue must have become shorter */
+#define AGAIN_US          2000000 /* falls less apart are of one cause */
 #define LOSS_WINDOW_US    300000
 #define LOSS_LEAST        20 /* packets that make a loss figure */
 #define RATE_WINDOW_US    250000
 #define STEADY            0.7
+#define STEADY_FLOW       0.95 /* as much comes as leaves */
+#define CONGESTED         0.8  /* so much less comes than leaves: a queue, whatever else */
 #define BACK_OFF          0.85
 #define LOSS_RISE         0.02 /* below: rise; above LOSS_FALL: fall; hold between */
 #define LOSS_FALL         0.10
@@ -22,6 +23,7 @@
 #define MAX_RISE_STEP_US  1000000
 #define PROBE_BPS         300000.0 /* tried whatever was sent before: room for a first small picture */
 #define UNUSED            0.7      /* less of the limit sent: the line was not put to the test */
+#define LITTLE            0.35     /* less of the limit sent: no fall soon makes it less */
 #define PACKET_BITS       9600.0
 
 struct kg_estimator_params kg_estimator_params_default(void)
@@ -38,103 +40,46 @@ void kg_estimator_init(struct kg_estimator *e, const struct kg_estimator_params 
 {
     memset(e, 0, sizeof(*e));
     e->params = *params;
-    e->state = KG_ESTIMATOR_RISE;
+    kg_delay_trend_init(&e->delay);
     set_target(e, params->start_bps);
 }
 
-/* Least-squares slope of delay over time, times the time the window spans: how much the delay grew in it. */
-static double window_growth(const struct kg_estimator *e)
+/* One more group: does its queue grow, or stand? */
+static void judge_delay(struct kg_estimator *e)
 {
-    double n = KG_ESTIMATOR_WINDOW, mean_t = 0, mean_d = 0, above = 0, below = 0;
+    const struct kg_delay_trend *d = &e->delay;
 
-    for (int i = 0; i < KG_ESTIMATOR_WINDOW; i++) {
-        mean_t += e->sample_time[i] / n;
-        mean_d += e->sample_delay[i] / n;
-    }
-    for (int i = 0; i < KG_ESTIMATOR_WINDOW; i++) {
-        above += (e->sample_time[i] - mean_t) * (e->sample_delay[i] - mean_d);
-        below += (e->sample_time[i] - mean_t) * (e->sample_time[i] - mean_t);
-    }
-    uint32_t newest = (e->samples - 1) % KG_ESTIMATOR_WINDOW, oldest = e->samples % KG_ESTIMATOR_WINDOW;
-    return below > 0 ? above / below * (e->sample_time[newest] - e->sample_time[oldest]) : 0;
-}
-
-/* The delay of the empty line: the least over the last 10 to 20 s. */
-static double least_delay(struct kg_estimator *e, int64_t arrival_us)
-{
-    if (e->samples == 0) {
-        e->least_us[0] = e->least_us[1] = e->delay_us;
-        e->least_since_us = arrival_us;
-    } else if (arrival_us - e->least_since_us > LEAST_WINDOW_US) {
-        e->least_us[1] = e->least_us[0];
-        e->least_us[0] = e->delay_us;
-        e->least_since_us = arrival_us;
-    }
-    e->least_us[0] = KG_MIN(e->least_us[0], e->delay_us);
-    return KG_MIN(e->least_us[0], e->least_us[1]);
-}
-
-/* A group is complete: its delay against the one before it. */
-static void add_group(struct kg_estimator *e, int64_t send_us, int64_t arrival_us)
-{
-    if (e->has_prior) {
-        e->delay_us += (double)((arrival_us - e->prior_arrival_us) - (send_us - e->prior_send_us));
-    }
-    e->has_prior = true;
-    e->prior_send_us = send_us;
-    e->prior_arrival_us = arrival_us;
-
-    double queue_us = e->delay_us - least_delay(e, arrival_us);
-    e->smoothed_us =
-        e->samples == 0 ? e->delay_us : SMOOTHING * e->smoothed_us + (1 - SMOOTHING) * e->delay_us;
-    e->sample_time[e->samples % KG_ESTIMATOR_WINDOW] = (double)arrival_us;
-    e->sample_delay[e->samples % KG_ESTIMATOR_WINDOW] = e->smoothed_us;
-    e->samples++;
-    if (e->samples < KG_ESTIMATOR_WINDOW) {
+    if (d->samples < KG_DELAY_WINDOW) {
         return;
     }
-    double growth_us = window_growth(e);
-    bool growing = growth_us > GROWTH_US && growth_us >= e->last_growth_us;
-    bool standing = queue_us > STANDING_QUEUE_US && growth_us > -GROWTH_US / 2;
-    e->over_count = growing || standing ? e->over_count + 1 : 0;
-    if (e->over_count >= OVER_GROUPS) {
-        e->state = KG_ESTIMATOR_FALL;
-    } else if (e->state != KG_ESTIMATOR_FALL) {
-        /* while a queue drains, wait until it is gone */
-        e->state = growth_us < -GROWTH_US ? KG_ESTIMATOR_HOLD : KG_ESTIMATOR_RISE;
-    }
-    e->last_growth_us = growth_us;
+    bool standing = d->queue_us > STANDING_QUEUE_US;
+    e->growing = d->growth_us > GROWTH_US && d->growth_us >= e->last_growth_us;
+    e->draining = d->growth_us < -GROWTH_US;
+    e->over_count = e->growing || (standing && d->growth_us > -GROWTH_US / 2) ? e->over_count + 1 : 0;
+    e->trying = e->trying && standing;
+    e->last_growth_us = d->growth_us;
 }
 
-static void take_arrival(struct kg_estimator *e, const struct kg_twcc_result *r)
+static void take_rate(struct kg_estimator *e, const struct kg_delay_group *group)
 {
-    if (!e->has_group || r->send_us < e->group_first_send_us) {
-        if (!e->has_group) {
-            e->has_group = true;
-            e->group_first_send_us = e->group_last_send_us = r->send_us;
-            e->group_last_arrival_us = r->arrival_us;
-        }
-        return; /* reordered over a group's edge: it has no say */
-    }
-    if ((double)(r->send_us - e->group_first_send_us) > GROUP_US) {
-        add_group(e, e->group_last_send_us, e->group_last_arrival_us);
-        e->group_first_send_us = r->send_us;
-        e->group_last_arrival_us = r->arrival_us;
-    }
-    e->group_last_send_us = KG_MAX(e->group_last_send_us, r->send_us);
-    e->group_last_arrival_us = KG_MAX(e->group_last_arrival_us, r->arrival_us);
-}
-
-static void take_rate(struct kg_estimator *e, const struct kg_twcc_result *r)
-{
-    if (!e->has_rate_since) {
+    if (!e->has_rate_since || group->arrival_us < e->rate_since_us) {
         e->has_rate_since = true;
-        e->rate_since_us = r->arrival_us;
-        e->rate_sent_us = r->send_us;
-        return; /* the bytes of the first packet came before the window */
+        e->rate_since_us = e->rate_until_us = group->arrival_us;
+        e->rate_from_us = e->rate_to_us = group->send_us;
+        e->rate_bytes = e->rate_lost_bytes = 0;
+        return; /* the bytes of the first group came before the window */
     }
-    e->rate_bytes += r->size;
-    int64_t elapsed_us = r->arrival_us - e->rate_since_us;
+    e->rate_bytes += group->bytes;
+    e->rate_since_us += group->step_us;
+    e->rate_until_us = group->arrival_us;
+    e->rate_to_us = group->send_us;
+}
+
+/* Between feedbacks only: of what was held up and comes at one moment, all counts or nothing. */
+static void measure_rate(struct kg_estimator *e)
+{
+    int64_t elapsed_us = e->rate_until_us - e->rate_since_us, sent_in_us = e->rate_to_us - e->rate_from_us;
+
     if (elapsed_us < RATE_WINDOW_US) {
         return;
     }
@@ -142,11 +87,11 @@ static void take_rate(struct kg_estimator *e, const struct kg_twcc_result *r)
     /* A sudden drop is believed at once: the queue it leaves grows by the difference every second. */
     bool steady = e->received_bps > 0 && bps > STEADY * e->received_bps;
     e->received_bps = steady ? (e->received_bps + bps) / 2 : bps;
-    int64_t sent_in_us = r->send_us - e->rate_sent_us;
-    e->sent_bps = sent_in_us > 0 ? (double)e->rate_bytes * 8e6 / (double)sent_in_us : e->target_bps;
-    e->rate_bytes = 0;
-    e->rate_since_us = r->arrival_us;
-    e->rate_sent_us = r->send_us;
+    double sent_bytes = (double)(e->rate_bytes + e->rate_lost_bytes);
+    e->sent_bps = sent_in_us > 0 ? sent_bytes * 8e6 / (double)sent_in_us : e->target_bps;
+    e->rate_bytes = e->rate_lost_bytes = 0;
+    e->rate_since_us = e->rate_until_us;
+    e->rate_from_us = e->rate_to_us;
 }
 
 static void take_loss(struct kg_estimator *e, int64_t now_us)
@@ -166,6 +111,11 @@ static bool may_fall(const struct kg_estimator *e, int64_t rtt_us, int64_t now_u
     return !e->has_fallen || now_us - e->fell_us > 200000 + rtt_us;
 }
 
+static bool is_congested(const struct kg_estimator *e)
+{
+    return e->received_bps > 0 && e->received_bps < CONGESTED * e->sent_bps;
+}
+
 static void note_fall(struct kg_estimator *e, int64_t now_us)
 {
     e->fell_us = now_us;
@@ -173,22 +123,54 @@ static void note_fall(struct kg_estimator *e, int64_t now_us)
     e->raised_us = now_us;
 }
 
-/* Below what got through, so that the queue drains. What got through is the line's capacity as far as known.
- */
+/* Below what got through, so that the queue drains. What got through is the line's capacity as far as known;
+ * of falls in a row the later ones follow our own lower rate, unless less still comes than leaves. That alone
+ * is reason enough not to wait for the effect of the last fall. */
 static void fall_for_delay(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
 {
-    e->state = KG_ESTIMATOR_HOLD;
+    bool again = e->has_fallen && now_us - e->fell_us < AGAIN_US;
+    bool less = is_congested(e), used = e->received_bps > 0 && e->sent_bps > UNUSED * e->target_bps;
+    double got = used ? KG_MIN(e->received_bps, e->target_bps) : e->target_bps;
+
     e->over_count = 0;
-    if (!may_fall(e, rtt_us, now_us)) {
+    if (!may_fall(e, rtt_us, now_us) && !(less && BACK_OFF * e->received_bps < e->target_bps)) {
         return;
     }
-    double got = e->target_bps;
-    if (e->received_bps > 0 && e->sent_bps > UNUSED * e->target_bps) {
-        got = KG_MIN(e->received_bps, e->target_bps);
+    if (used && (!again || less || e->ceiling_bps == 0)) {
         e->ceiling_bps = got;
     }
     set_target(e, BACK_OFF * got);
     note_fall(e, now_us);
+    e->fell_queue_us = e->delay.queue_us;
+}
+
+/* Much delay that does not grow. After a fall a queue of ours drains by what is sent less, a seventh of the
+ * time that passes; a third of that is asked. What stays although less was really sent, or so little is sent
+ * anyway that the limit does not matter, is no queue of ours. */
+static void try_standing(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
+{
+    int64_t tried_us = now_us - e->fell_us - rtt_us;
+    double drained_us = e->fell_queue_us - e->delay.queue_us;
+    bool tested = e->sent_bps <= STEADY_FLOW * e->tried_bps;
+    bool can_test = e->target_bps > e->params.min_bps && e->sent_bps > LITTLE * e->target_bps;
+
+    if (!e->trying) {
+        e->trying = true;
+        e->tried_ceiling_bps = e->ceiling_bps;
+        e->tried_bps = e->sent_bps;
+        fall_for_delay(e, rtt_us, now_us);
+    } else if (is_congested(e)) {
+        fall_for_delay(e, rtt_us, now_us); /* no need to wait */
+    } else if (tried_us < TRIAL_US) {
+        return;
+    } else if (drained_us > (1 - BACK_OFF) / 3 * (double)tried_us || (!tested && can_test)) {
+        fall_for_delay(e, rtt_us, now_us);
+    } else {
+        kg_delay_trend_rebase(&e->delay);
+        e->ceiling_bps = e->tried_ceiling_bps;
+        e->trying = false;
+        e->over_count = 0;
+    }
 }
 
 static void fall_for_loss(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
@@ -237,18 +219,25 @@ void kg_estimator_results(struct kg_estimator *e, const struct kg_twcc_result *r
     for (size_t i = 0; i < count; i++) {
         if (results[i].lost) {
             e->window_lost++;
+            e->rate_lost_bytes += results[i].size;
             continue;
         }
         e->window_received++;
-        take_arrival(e, &results[i]);
-        take_rate(e, &results[i]);
+        struct kg_delay_group group;
+        if (kg_delay_trend_packet(&e->delay, &results[i], &group)) {
+            take_rate(e, &group);
+            judge_delay(e);
+        }
     }
+    measure_rate(e);
     take_loss(e, now_us);
-    if (e->state == KG_ESTIMATOR_FALL) {
+    if (e->over_count >= OVER_GROUPS && e->growing) {
         fall_for_delay(e, rtt_us, now_us);
+    } else if (e->over_count >= OVER_GROUPS) {
+        try_standing(e, rtt_us, now_us);
     } else if (e->loss > LOSS_FALL) {
         fall_for_loss(e, rtt_us, now_us);
-    } else if (e->state == KG_ESTIMATOR_RISE && e->loss < LOSS_RISE && e->received_bps > 0) {
+    } else if (!e->draining && e->loss < LOSS_RISE && e->received_bps > 0) {
         rise(e, rtt_us, now_us);
     } else {
         e->raised_us = now_us;

@@ -1,17 +1,26 @@
 /* How much one transport may send, from what became of its packets: backs off when the one-way delay grows (a
  * queue is filling) or packets are lost, and probes upwards slowly otherwise. Simple on purpose; the
- * interface has room for more. Thread: the owner's. Owns nothing outside the struct. */
+ * interface has room for more.
+ *
+ * Three kinds of evidence, for each of which one bad number must not count:
+ * - Delay that grows over 20 groups (delay_trend.h, which bad stamps and single steps leave no trace in):
+ * back to 0.85 of what got through. Only what still holds at the end of a feedback counts: a backlog that
+ * came at one moment has drained by then.
+ * - Delay that stands 60 ms over the empty line's: a queue, a clock that was set, or another route. One fall
+ * tries it. A queue of ours drains while less is sent than gets through; a delay that does not, half a second
+ * later, becomes the new empty line, and the rate comes back at once. So a false alarm costs 15 % for about a
+ * second.
+ * - Far less received than sent over 250 ms: a fall need not wait for the effect of the last one.
+ * Rates and delays are taken between groups, not between feedbacks, so that they do not depend on how
+ * regularly the receiver reads or reports. Thread: the owner's. Owns nothing outside the struct. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rtp/delay_trend.h"
 #include "rtp/twcc_sender.h"
-
-enum { KG_ESTIMATOR_WINDOW = 20 };
-
-enum kg_estimator_state { KG_ESTIMATOR_HOLD, KG_ESTIMATOR_RISE, KG_ESTIMATOR_FALL };
 
 struct kg_estimator_params {
     uint32_t min_bps;   /* default 100,000 */
@@ -24,29 +33,23 @@ struct kg_estimator {
     struct kg_estimator_params params;
     double target_bps;
     double ceiling_bps; /* the rate at which it last had to back off; 0: unknown */
-    enum kg_estimator_state state;
-    /* packet groups: what left within 5 ms counts as one */
-    int64_t group_first_send_us, group_last_send_us, group_last_arrival_us;
-    int64_t prior_send_us, prior_arrival_us;
-    bool has_group, has_prior;
-    /* one-way delay, from an arbitrary zero, and its trend over the last groups */
-    double delay_us, smoothed_us;
-    double least_us[2]; /* in the running and the last 10 s: what the empty line takes */
-    int64_t least_since_us;
-    double sample_time[KG_ESTIMATOR_WINDOW], sample_delay[KG_ESTIMATOR_WINDOW]; /* ring */
-    uint32_t samples;                                                           /* ever */
+    struct kg_delay_trend delay;
     double last_growth_us;
-    uint32_t over_count; /* groups in a row */
+    uint32_t over_count;    /* groups in a row with too much delay */
+    bool growing, draining; /* by the last group */
+    /* the last fall for delay, and whether it is a trial: is the delay that stands a queue at all? */
+    bool trying;
+    double fell_queue_us, tried_bps, tried_ceiling_bps;
     /* loss and throughput over the last windows */
     int64_t loss_since_us;
     uint32_t window_received, window_lost;
-    double loss;           /* 0..1, smoothed */
-    int64_t rate_since_us; /* receiver's clock */
-    int64_t rate_sent_us;  /* ours: when that packet left */
+    double loss;                          /* 0..1, smoothed */
+    int64_t rate_since_us, rate_until_us; /* receiver's clock */
+    int64_t rate_from_us, rate_to_us;     /* ours: when those groups left */
     bool has_rate_since;
-    uint64_t rate_bytes;
+    uint64_t rate_bytes, rate_lost_bytes;
     double received_bps; /* 0: unknown */
-    double sent_bps;     /* at which the same packets left */
+    double sent_bps;     /* at which the same packets left, and those lost among them */
     int64_t raised_us, fell_us;
     int64_t unanswered_us; /* when the first packet was sent that no feedback came after */
     bool has_feedback, has_fallen, unanswered;
