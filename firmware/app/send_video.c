@@ -1,6 +1,7 @@
 #include "app/send_video.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 
 enum wake { WAKE_PICTURE, WAKE_SETTING, WAKES = 8 };
 
+enum { RETRY_FIRST_US = 200000, RETRY_LONGEST_US = 30000000 };
+
 struct kg_send_video {
     struct kg_send_video_params params;
     char *spec;
@@ -24,6 +27,8 @@ struct kg_send_video {
     atomic_uint rate_bps;
     /* Of the thread. */
     struct kg_camera *camera;
+    int64_t retry_us,
+        wait_us; /* when it is opened again after a refusal, INT64_MAX: none; and the wait before that */
     struct kg_vpx_encoder *encoder;
     uint32_t coded_rate_bps;
     bool coding;           /* watched, as followed so far */
@@ -62,9 +67,27 @@ static void forget_seen(struct kg_send_video *video)
     video->seen = NULL;
 }
 
+/* No thread or memory for it, most likely: devices that are away are the camera's own business. */
+static void open_later(struct kg_send_video *video)
+{
+    char text[200];
+    video->wait_us = video->wait_us ? KG_MIN(2 * video->wait_us, (int64_t)RETRY_LONGEST_US) : RETRY_FIRST_US;
+    video->retry_us = kg_clock_now_us() + video->wait_us;
+    snprintf(text, sizeof text,
+             "the camera %.60s cannot be used: the line before says why; free memory, or correct [video] in "
+             "the settings",
+             video->spec);
+    kg_log(KG_LOG_WARN, "app", "app.camera", "%s; tried again in %.1f s", text, (double)video->wait_us / 1e6);
+    on_device(video, KG_DEVICE_MISSING, text);
+}
+
 static void apply_on(struct kg_send_video *video)
 {
     bool on = atomic_load(&video->on);
+    bool waiting = on && video->retry_us != INT64_MAX;
+    if (waiting && kg_clock_now_us() < video->retry_us)
+        return;
+    video->retry_us = INT64_MAX;
     if (on && !video->camera) {
         const struct kg_camera_params params = {.spec = video->spec,
                                                 .width = video->params.width,
@@ -74,6 +97,10 @@ static void apply_on(struct kg_send_video *video)
                                                 .event = on_device,
                                                 .user = video};
         video->camera = kg_camera_open(&params);
+        if (!video->camera)
+            open_later(video);
+        else
+            video->wait_us = 0;
     } else if (!on && video->camera) {
         kg_camera_close(video->camera);
         video->camera = NULL;
@@ -166,7 +193,8 @@ static void run(void *arg)
 {
     struct kg_send_video *video = arg;
     enum wake what;
-    while (kg_queue_pop_wait(video->wakes, &what, INT64_MAX)) {
+    /* Nothing to be had, and not for want of time: closed. */
+    while (kg_queue_pop_wait(video->wakes, &what, video->retry_us) || kg_clock_now_us() >= video->retry_us) {
         apply_on(video);
         apply_watched(video);
         handle_picture(video);
@@ -190,6 +218,7 @@ struct kg_send_video *kg_send_video_create(const struct kg_send_video_params *pa
     if (!video)
         return NULL;
     video->params = *params;
+    video->retry_us = INT64_MAX;
     video->spec = strdup(params->camera);
     video->wakes = kg_queue_create(WAKES, sizeof(enum wake));
     video->latest = kg_latest_create(release_frame);

@@ -6,12 +6,12 @@
 #include "core/icons.h"
 
 static const struct kg_notice_text texts[KG_NOTICE_COUNT] = {
-    [KG_NOTICE_CAMERA_UNPLUGGED] = {KG_ICON_VIDEOCAM_OFF,
-                                    "カメラが外れています。ケーブルを確かめてください。", KG_TONE_WARN},
-    [KG_NOTICE_MICROPHONE_UNPLUGGED] = {KG_ICON_MIC_OFF, "マイクが外れています。ケーブルを確かめてください。",
+    [KG_NOTICE_CAMERA_UNPLUGGED] = {KG_ICON_VIDEOCAM_OFF, "カメラが使えません。ケーブルを確かめてください。",
+                                    KG_TONE_WARN},
+    [KG_NOTICE_MICROPHONE_UNPLUGGED] = {KG_ICON_MIC_OFF, "マイクが使えません。ケーブルを確かめてください。",
                                         KG_TONE_WARN},
-    [KG_NOTICE_SPEAKER_UNPLUGGED] = {KG_ICON_SPEAKER,
-                                     "スピーカーが外れています。ケーブルを確かめてください。", KG_TONE_WARN},
+    [KG_NOTICE_SPEAKER_UNPLUGGED] = {KG_ICON_SPEAKER, "スピーカーが使えません。ケーブルを確かめてください。",
+                                     KG_TONE_WARN},
     [KG_NOTICE_LINE_POOR] = {KG_ICON_WARNING, "回線が混み合っています。映像が乱れることがあります。",
                              KG_TONE_WARN},
     [KG_NOTICE_MEETING_ENDING] = {KG_ICON_SCHEDULE, "まもなく終了時刻です。", KG_TONE_PRIMARY},
@@ -68,7 +68,7 @@ int kg_notice_pills(struct kg_canvas *c, int x, int y, const struct kg_room_stat
     char names[96], words[256];
     int left = 2, i = 0; /* more would hide the other room */
     if (name_devices(names, sizeof(names), state) > 1) {
-        snprintf(words, sizeof(words), kg_tr("%sが外れています。ケーブルを確かめてください。"), names);
+        snprintf(words, sizeof(words), kg_tr("%sが使えません。ケーブルを確かめてください。"), names);
         y = draw_pill(c, x, y, KG_TONE_WARN, KG_ICON_WARNING, words);
         left--;
         i = KG_NOTICE_SPEAKER_UNPLUGGED + 1;

@@ -3,7 +3,9 @@
 #include "app/send_video.h"
 
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/tap.h"
 #include "base/clock.h"
@@ -17,11 +19,18 @@ struct kg_camera {
 };
 
 static struct kg_camera camera;
-static sem_t opened, shown;
+static sem_t opened, shown, told;
+static int refusals; /* of kg_camera_open to come; set while nothing runs */
+static enum kg_device_event last_event;
+static char last_text[200];
 
 struct kg_camera *kg_camera_open(const struct kg_camera_params *params)
 {
     camera.params = *params;
+    if (refusals > 0) {
+        refusals--;
+        return NULL;
+    }
     sem_post(&opened);
     return &camera;
 }
@@ -43,7 +52,10 @@ static void on_shown(void)
 
 static void on_event(void *user, enum kg_device_event event, const char *text)
 {
-    (void)user, (void)event, (void)text;
+    (void)user;
+    last_event = event;
+    snprintf(last_text, sizeof last_text, "%s", text);
+    sem_post(&told);
 }
 
 struct world {
@@ -57,6 +69,7 @@ static void start(struct world *w)
 {
     assert_int_equal(sem_init(&opened, 0, 0), 0);
     assert_int_equal(sem_init(&shown, 0, 0), 0);
+    assert_int_equal(sem_init(&told, 0, 0), 0);
     w->coded = kg_queue_create(8, sizeof(struct kg_coded_picture));
     w->screen = kg_picture_slots_create(on_shown);
     const struct kg_send_video_params params = {.camera = "fake",
@@ -160,12 +173,49 @@ static void a_camera_switched_off_leaves_no_picture(void **state)
     finish(&w);
 }
 
+/* A camera that cannot be had is said, and had as soon as it can be. */
+static void a_refused_camera_is_told_and_opened_later(void **state)
+{
+    (void)state;
+    struct world w;
+    refusals = 2;
+    start(&w); /* returns once it is open */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sem_trywait(&told), 0);
+    assert_int_equal(sem_trywait(&told), -1);
+    assert_int_equal(last_event, KG_DEVICE_MISSING);
+    assert_non_null(strstr(last_text, "the camera fake cannot be used"));
+    kg_send_video_set_watched(w.video, true);
+    picture(&w, 0);
+    expect(&w, w.capture_us, true);
+    finish(&w);
+}
+
+/* Nor is it waited for when nobody wants it any more, or the call ends. */
+static void a_refused_camera_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct world w;
+    refusals = 1;
+    start(&w);
+    kg_send_video_set_on(w.video, false);
+    sem_wait(&shown);
+    refusals = 1000;
+    kg_send_video_set_on(w.video, true);
+    for (int i = 0; i < 2; i++)
+        sem_wait(&told);
+    finish(&w);
+    refusals = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_watches_is_not_coded),
         cmocka_unit_test(a_camera_that_stands_still_is_not_shown_as_alive),
         cmocka_unit_test(a_camera_switched_off_leaves_no_picture),
+        cmocka_unit_test(a_refused_camera_is_told_and_opened_later),
+        cmocka_unit_test(a_refused_camera_holds_nothing_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,7 +235,7 @@ static void what_is_not_there_cannot_be_switched(void **state)
     };
     for (size_t i = 0; i < 2; i++) {
         enter("meeting-no-devices");
-        assert_true(shows("カメラ、マイク、スピーカーが外れています。"));
+        assert_true(shows("カメラ、マイク、スピーカーが使えません。"));
         assert_true(find_target(buttons[i].id, &t));
         assert_string_equal(t.label, buttons[i].none);
         assert_int_equal(touch(buttons[i].id), 0);
@@ -250,7 +250,7 @@ static void what_is_not_there_cannot_be_switched(void **state)
     assert_true(find_target("meeting.microphone", &t));
     assert_string_equal(t.label, "マイク オン");
     enter("meeting-no-speaker");
-    assert_true(shows("スピーカーが外れています。ケーブルを確かめてください。"));
+    assert_true(shows("スピーカーが使えません。ケーブルを確かめてください。"));
 }
 
 static void closing_the_window_is_an_intent(void **state)
