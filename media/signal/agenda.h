@@ -17,10 +17,10 @@ enum {
     KG_AGENDA_MAX_MEETINGS = 10000,       /* occurrences too */
     KG_AGENDA_MAX_OCCURRENCES = 400,      /* of one recurring event in one window */
     KG_AGENDA_MAX_REPORTS = 1000,
-    KG_AGENDA_MAX_ROOMS = 128,      /* of one meeting */
-    KG_AGENDA_MAX_SITES = 8,        /* other rooms of one meeting, named; the rest is counted */
-    KG_AGENDA_MAX_SITE_BYTES = 120, /* of each part of such a name */
-    KG_AGENDA_MAX_UID_BYTES = 200,
+    KG_AGENDA_MAX_ROOMS = 128,       /* of one meeting */
+    KG_AGENDA_MAX_SITES = 8,         /* other rooms of one meeting, named; the rest is counted */
+    KG_AGENDA_MAX_SITE_BYTES = 120,  /* of each part of such a name */
+    KG_AGENDA_MAX_UID_BYTES = 255,   /* a relay puts an organization's id in front and keeps to this */
     KG_AGENDA_MAX_TEXT_BYTES = 1000, /* a longer title or description is cut at a character */
     KG_ROOM_ID_MAX = 63,
 };

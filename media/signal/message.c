@@ -21,6 +21,7 @@ static const struct {
     [KG_MESSAGE_LEAVE] = {"leave", KG_FROM_CLIENT, kg_decode_leave, kg_encode_leave},
     [KG_MESSAGE_WELCOME] = {"welcome", KG_FROM_RELAY, kg_decode_welcome, kg_encode_welcome},
     [KG_MESSAGE_AGENDA] = {"agenda", KG_FROM_RELAY, kg_decode_agenda, kg_encode_agenda},
+    [KG_MESSAGE_POLICY] = {"policy", KG_FROM_RELAY, kg_decode_policy, kg_encode_policy},
     [KG_MESSAGE_JOINED] = {"joined", KG_FROM_RELAY, kg_decode_joined, kg_encode_joined},
     [KG_MESSAGE_PARTICIPANTS] = {"participants", KG_FROM_RELAY, kg_decode_participants,
                                  kg_encode_participants},

@@ -34,6 +34,7 @@ enum kg_message_type {
     /* relay → client */
     KG_MESSAGE_WELCOME,
     KG_MESSAGE_AGENDA,
+    KG_MESSAGE_POLICY,
     KG_MESSAGE_JOINED,
     KG_MESSAGE_PARTICIPANTS,
     KG_MESSAGE_SLOTS,
@@ -80,6 +81,15 @@ struct kg_participant {
     } sources;
 };
 
+/* What administrators have set for the room; the rest is the room's own affair. */
+enum kg_say { KG_SAY_NOTHING, KG_SAY_NO, KG_SAY_YES };
+enum kg_udp_use { KG_UDP_UNSAID, KG_UDP_AUTO, KG_UDP_NEVER };
+struct kg_message_policy {
+    uint32_t video_kbps; /* the most to send, for camera and presentation each; 0: nothing said */
+    enum kg_udp_use udp;
+    enum kg_say microphone_muted, camera_muted; /* when joining */
+};
+
 struct kg_message {
     enum kg_message_type type;
     union {
@@ -109,6 +119,7 @@ struct kg_message {
             uint64_t revision; /* differs when the calendar differs; ≤ 2^53 */
             const char *calendar;
         } agenda;
+        struct kg_message_policy policy;
         struct {
             uint32_t request;
             const char *meeting, *answer, *resume;

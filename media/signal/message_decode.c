@@ -302,6 +302,36 @@ static bool participants(struct kg_message_reader *r, const json_t *root, uint8_
     return true;
 }
 
+/* Absent and null: nothing is said. */
+static bool say(struct kg_message_reader *r, const json_t *object, const char *key, enum kg_say *out)
+{
+    const json_t *value = json_object_get(object, key);
+    bool yes = false;
+    if (!value || json_is_null(value))
+        return true;
+    if (!boolean(r, object, key, &yes))
+        return false;
+    *out = yes ? KG_SAY_YES : KG_SAY_NO;
+    return true;
+}
+
+bool kg_decode_policy(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
+{
+    const json_t *kbps = json_object_get(root, "video_kbps"), *udp = json_object_get(root, "udp");
+    const char *use = "";
+    if (kbps && !json_is_null(kbps) && !number32(r, root, "video_kbps", 1, &m->policy.video_kbps))
+        return false;
+    if (udp && !json_is_null(udp)) {
+        if (!text(r, root, "udp", TEXT_NAME, KG_MAX_NAME_BYTES, &use))
+            return false;
+        if (strcmp(use, "auto") != 0 && strcmp(use, "never") != 0)
+            return refuse(r, "udp", "must be \"auto\" or \"never\"");
+        m->policy.udp = strcmp(use, "never") == 0 ? KG_UDP_NEVER : KG_UDP_AUTO;
+    }
+    return say(r, root, "microphone_muted", &m->policy.microphone_muted) &&
+           say(r, root, "camera_muted", &m->policy.camera_muted);
+}
+
 bool kg_decode_joined(struct kg_message_reader *r, const json_t *root, struct kg_message *m)
 {
     return number32(r, root, "request", 1, &m->joined.request) &&

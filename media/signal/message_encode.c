@@ -124,6 +124,20 @@ bool kg_encode_agenda(const struct kg_message *m, json_t *object)
            set_text(object, "calendar", m->agenda.calendar);
 }
 
+static bool set_say(json_t *object, const char *key, enum kg_say say)
+{
+    return say == KG_SAY_NOTHING || json_object_set_new(object, key, json_boolean(say == KG_SAY_YES)) == 0;
+}
+
+bool kg_encode_policy(const struct kg_message *m, json_t *object)
+{
+    const struct kg_message_policy *p = &m->policy;
+    return (p->video_kbps == 0 || set_number(object, "video_kbps", p->video_kbps)) &&
+           (p->udp == KG_UDP_UNSAID || set_text(object, "udp", p->udp == KG_UDP_NEVER ? "never" : "auto")) &&
+           set_say(object, "microphone_muted", p->microphone_muted) &&
+           set_say(object, "camera_muted", p->camera_muted);
+}
+
 static bool set_participants(json_t *object, const struct kg_participant *participants, uint8_t count)
 {
     json_t *list = child(object, "participants", json_array());

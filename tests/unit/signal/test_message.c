@@ -42,6 +42,9 @@ static const struct kg_message every[] = {
     {.type = KG_MESSAGE_WELCOME,
      .welcome = {"kaku-1", "架空市", "総務課", "大会議室", 1795300000123, "kaigi-relay 0.1"}},
     {.type = KG_MESSAGE_AGENDA, .agenda = {(uint64_t)1 << 53, "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"}},
+    {.type = KG_MESSAGE_POLICY, .policy = {8000, KG_UDP_NEVER, KG_SAY_YES, KG_SAY_NO}},
+    {.type = KG_MESSAGE_POLICY, .policy = {.udp = KG_UDP_AUTO, .camera_muted = KG_SAY_YES}},
+    {.type = KG_MESSAGE_POLICY},
     {.type = KG_MESSAGE_JOINED,
      .joined = {.request = 3,
                 .meeting = "m",
@@ -153,6 +156,11 @@ static void same_relay_message(const struct kg_message *a, const struct kg_messa
     } else if (a->type == KG_MESSAGE_WATCHED) {
         assert_int_equal(a->watched.source_count, b->watched.source_count);
         assert_memory_equal(a->watched.sources, b->watched.sources, sizeof a->watched.sources);
+    } else if (a->type == KG_MESSAGE_POLICY) {
+        assert_int_equal(a->policy.video_kbps, b->policy.video_kbps);
+        assert_int_equal(a->policy.udp, b->policy.udp);
+        assert_int_equal(a->policy.microphone_muted, b->policy.microphone_muted);
+        assert_int_equal(a->policy.camera_muted, b->policy.camera_muted);
     } else if (a->type == KG_MESSAGE_LEFT) {
         assert_int_equal(a->left.reason, b->left.reason);
     } else if (a->type == KG_MESSAGE_ERROR) {
@@ -282,6 +290,11 @@ static const struct {
     {KG_FROM_RELAY, "{\"type\":\"slots\",\"slots\":[{\"slot\":\"camera\",\"source\":\"1\"}]}", "slots.slot"},
     {KG_FROM_RELAY, "{\"type\":\"slots\",\"slots\":[{\"slot\":\"audio-0\",\"source\":\"auto\"}]}",
      "slots.source"},
+    {KG_FROM_RELAY, "{\"type\":\"policy\",\"udp\":\"sometimes\"}", "policy.udp"},
+    {KG_FROM_RELAY, "{\"type\":\"policy\",\"udp\":true}", "policy.udp"},
+    {KG_FROM_RELAY, "{\"type\":\"policy\",\"video_kbps\":0}", "policy.video_kbps"},
+    {KG_FROM_RELAY, "{\"type\":\"policy\",\"video_kbps\":\"500\"}", "policy.video_kbps"},
+    {KG_FROM_RELAY, "{\"type\":\"policy\",\"camera_muted\":1}", "policy.camera_muted"},
     {KG_FROM_RELAY, "{\"type\":\"watched\"}", "watched.sources: is missing"},
     {KG_FROM_RELAY, "{\"type\":\"watched\",\"sources\":[\"32\"]}", "entry 0 must be an object"},
     {KG_FROM_RELAY, "{\"type\":\"watched\",\"sources\":[{\"source\":\"none\"}]}", "watched.source"},
