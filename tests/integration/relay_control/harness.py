@@ -171,7 +171,8 @@ class Relay:
     def events(self):
         """What the store says has happened, in order."""
         with contextlib.closing(sqlite3.connect(f"file:{self.state}/kaigi.db?mode=ro", uri=True)) as db:
-            return db.execute("SELECT kind, meeting, room FROM event ORDER BY id").fetchall()
+            return db.execute(
+                "SELECT event_id, iif(object = actor, '', object), actor FROM audit ORDER BY seq").fetchall()
 
     def _identity(self, name):
         room = self.rooms[name]
