@@ -25,6 +25,7 @@
 #include "relay/signer_protocol.h"
 #include "relay/signing.h"
 #include "relay/store.h"
+#include "relay/syslog.h"
 #include "relay/tls_server.h"
 #include "relay/tunnel.h"
 #include "relay/worker.h"
@@ -43,6 +44,7 @@ struct relay {
     const char *settings_path; /* NULL: defaults */
     struct kg_relay_settings settings;
     struct kg_identity *identity;
+    struct kg_syslog *syslog;
     struct kg_store *store;
     struct kg_store_snapshot snapshot;
     struct kg_acceptor *acceptor;
@@ -176,12 +178,29 @@ static bool lock_state(struct relay *r)
     return fail(text);
 }
 
+/* A collector that cannot be reached holds nothing up: the trail is in the store. */
+static bool open_syslog(struct relay *r)
+{
+    struct kg_syslog_target target;
+    char hostname[256] = "-";
+    if (!kg_syslog_target_parse(r->settings.syslog, &target) || target.transport == KG_SYSLOG_NONE)
+        return true;
+    gethostname(hostname, sizeof hostname - 1);
+    r->syslog = kg_syslog_create(&target, hostname);
+    return r->syslog != NULL;
+}
+
 static bool open_store(struct relay *r)
 {
     char path[4096];
     struct kg_problem problem;
     snprintf(path, sizeof path, "%s/kaigi.db", r->settings.state);
-    struct kg_store_params params = {.path = path, .results = r->store_results};
+    struct kg_store_params params = {
+        .path = path,
+        .results = r->store_results,
+        .retention_days = r->settings.retention_days,
+        .syslog = r->syslog,
+    };
     r->store = kg_store_open(&params, &r->snapshot, &problem);
     return r->store || fail(problem.text);
 }
@@ -250,7 +269,8 @@ static bool open_relay(struct relay *r)
     if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
         return false;
     r->identity = kg_identity_create();
-    return r->identity && open_ports(r) && open_store(r) && open_signing(r) && open_services(r);
+    return r->identity && open_ports(r) && open_syslog(r) && open_store(r) && open_signing(r) &&
+           open_services(r);
 }
 
 static void close_relay(struct relay *r)
@@ -263,6 +283,7 @@ static void close_relay(struct relay *r)
     kg_tunnels_destroy(r->tunnels);
     kg_worker_pool_destroy(r->pool);
     kg_store_close(r->store);
+    kg_syslog_destroy(r->syslog);
     kg_store_snapshot_finish(&r->snapshot);
     kg_identity_destroy(r->identity);
     struct kg_accepted accepted;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "relay/syslog.h"
+
 #define AT(field) offsetof(struct kg_relay_settings, field)
 
 /* In the order of enum kg_log_level and enum kg_log_format. */
@@ -40,6 +42,10 @@ static const struct kg_setting table[] = {
      .fallback = "262144"},
     {"limits", "messages-per-second", KG_SETTING_INTEGER, AT(messages_per_second), .min = 1, .max = 1000,
      .fallback = "20"},
+    {"audit", "retention-days", KG_SETTING_INTEGER, AT(retention_days), .min = 0, .max = 36500,
+     .fallback = "1825"},
+    {"audit", "syslog", KG_SETTING_TEXT, AT(syslog), .min = 1, .max = 160,
+     .expected = kg_syslog_target_expected},
     {"log", "level", KG_SETTING_CHOICE, AT(log_level), .choices = log_levels, .fallback = "info"},
     {"log", "format", KG_SETTING_CHOICE, AT(log_format), .choices = log_formats, .fallback = "text"},
 };

@@ -37,6 +37,9 @@ struct kg_relay_settings {
     int64_t idle_seconds;
     int64_t message_bytes;
     int64_t messages_per_second;
+    /* [audit] */
+    int64_t retention_days; /* 0: for ever */
+    char *syslog;           /* as kg_syslog_target_parse reads it; NULL: not forwarded */
     /* [log] */
     int log_level;  /* enum kg_log_level */
     int log_format; /* enum kg_log_format */

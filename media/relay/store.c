@@ -15,6 +15,7 @@
 #include "relay/store_db.h"
 #include "relay/store_reader.h"
 #include "relay/store_recover.h"
+#include "relay/syslog.h"
 
 #define SECOND_US INT64_C(1000000)
 #define DAY_US    (86400 * SECOND_US)
@@ -86,6 +87,8 @@ static void run_job(struct kg_store *store, struct kg_store_job *job)
     note_health(store, job, status);
     if (status == KG_STORE_OK && store->copy_at_us == INT64_MAX)
         store->copy_at_us = kg_clock_now_us() + copy_after_us;
+    if (row.seq > 0 && store->syslog)
+        kg_syslog_post(store->syslog, &row);
     struct kg_store_result result = {.request = job->request, .status = status};
     if (job->request && !kg_queue_push(store->results, &result))
         kg_log(KG_LOG_ERROR, "relay", NULL, "an answer of the store finds its reader's queue full");

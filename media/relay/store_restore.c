@@ -1,0 +1,176 @@
+#include "relay/store_restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay/store_audit.h"
+#include "relay/store_backup.h"
+#include "relay/store_db.h"
+#include "relay/store_schema.h"
+#include "relay/store_sql.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* The relay's own lock: none may run on this folder meanwhile, and none may start. */
+static int lock_state(const char *state, struct kg_problem *problem)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/relay.lock", state);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        kg_problem_set(problem, "a kaigi-relay is running on %s; stop it, restore, then start it again",
+                       state);
+    else
+        kg_problem_set(problem, "cannot use the state folder %s: %s; run this as the relay's user", state,
+                       strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* An older version's backup is brought to this one's in its copy, never in the medium's file. */
+static bool check_version(sqlite3 *db, const char *backup, struct kg_problem *problem)
+{
+    int64_t version = 0;
+    if (kg_sql_integer(db, "SELECT version FROM schema_version", &version) != SQLITE_OK)
+        return kg_problem_set(problem, "%s is no backup of a kaigi-relay's store", backup);
+    if (version > kg_store_schema_version())
+        return kg_problem_set(
+            problem,
+            "%s was written by a newer kaigi-relay (version %d, this one knows %d); install "
+            "that one first",
+            backup, (int)version, kg_store_schema_version());
+    return true;
+}
+
+/* Copied before anything is looked at: reading a medium's file must neither change nor lock it. */
+static bool copy_file(const char *from, const char *to, struct kg_problem *problem)
+{
+    char block[65536];
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    bool ok = out >= 0;
+    ssize_t n = 0;
+    while (ok && (n = read(in, block, sizeof block)) > 0)
+        ok = write(out, block, (size_t)n) == n;
+    ok = ok && n == 0 && fsync(out) == 0;
+    int why = errno;
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    if (!ok)
+        kg_problem_set(problem, "cannot copy %s to %s: %s%s", from, to, strerror(why),
+                       why == ENOSPC ? "; free space in the state folder" : "");
+    return ok;
+}
+
+static bool check_backup(const char *copy, const char *backup, struct kg_audit_verdict *verdict,
+                         struct kg_problem *problem)
+{
+    enum kg_store_status status;
+    struct kg_store_snapshot snapshot = {0};
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(copy, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+        kg_store_check_pages(db, false) != SQLITE_OK) {
+        sqlite3_close(db);
+        return kg_problem_set(problem, "%s is damaged, or no backup at all: take another one", backup);
+    }
+    bool ok = check_version(db, backup, problem);
+    sqlite3_close(db);
+    if (!ok)
+        return false;
+    db = kg_store_db_open(copy, &status, problem);
+    if (!db)
+        return false;
+    if (kg_store_audit_check(db, NULL, verdict) != SQLITE_OK || verdict->fault != KG_AUDIT_SOUND)
+        ok = kg_problem_set(problem, "the audit trail in %s is not sound: %s; take another backup", backup,
+                            verdict->text);
+    else if (!kg_store_db_load(db, &snapshot, &status))
+        ok = kg_problem_set(problem, "%s cannot be read: %s", backup, kg_store_status_text(status));
+    kg_store_snapshot_finish(&snapshot);
+    /* One file again, without a log beside it. */
+    if (ok && kg_sql_exec(db, "PRAGMA journal_mode = DELETE") != SQLITE_OK)
+        ok = kg_problem_set(problem, "the copy of %s cannot be written: free space in the state folder",
+                            backup);
+    kg_store_db_close(db);
+    return ok;
+}
+
+static void move_log(const char *store, const char *kept, const char *suffix)
+{
+    char from[PATH_BYTES + 8], to[PATH_BYTES + 8];
+    snprintf(from, sizeof from, "%s%s", store, suffix);
+    snprintf(to, sizeof to, "%s%s", kept, suffix);
+    rename(from, to);
+}
+
+/* The old store's log goes with it: it may hold acknowledged writes that its file does not have yet. */
+static bool keep_old(const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
+{
+    kept[0] = '\0';
+    if (access(store, F_OK) != 0)
+        return true;
+    for (long long number = (long long)time(NULL);; number++) {
+        snprintf(kept, PATH_BYTES, "%s.before-restore-%lld", store, number);
+        if (renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) == 0)
+            break;
+        if (errno != EEXIST)
+            return kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
+    }
+    move_log(store, kept, "-wal");
+    move_log(store, kept, "-shm");
+    return true;
+}
+
+static bool swap_in(const char *copy, const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
+{
+    if (!keep_old(store, kept, problem))
+        return false;
+    if (rename(copy, store) == 0 && kg_store_sync_folder(store)) {
+        /* The good copy beside the store is of the old one; the relay makes a new one at its start. */
+        char good[PATH_BYTES + 8];
+        snprintf(good, sizeof good, "%s.backup", store);
+        unlink(good);
+        return true;
+    }
+    kg_problem_set(problem, "cannot put the backup in place: %s", strerror(errno));
+    if (kept[0] && rename(kept, store) == 0) {
+        move_log(kept, store, "-wal");
+        move_log(kept, store, "-shm");
+        kept[0] = '\0';
+    }
+    return false;
+}
+
+bool kg_store_restore(const char *state, const char *backup, char kept[PATH_BYTES],
+                      struct kg_audit_verdict *verdict, struct kg_problem *problem)
+{
+    char store[PATH_BYTES], copy[PATH_BYTES];
+    struct kg_audit_verdict found = {0};
+    kept[0] = '\0';
+    if (strlen(state) > PATH_BYTES - 64)
+        return kg_problem_set(problem, "the state folder's path is too long");
+    int lock = lock_state(state, problem);
+    if (lock < 0)
+        return false;
+    snprintf(store, sizeof store, "%s/kaigi.db", state);
+    snprintf(copy, sizeof copy, "%s/kaigi.db.restoring", state);
+    bool ok = copy_file(backup, copy, problem) && check_backup(copy, backup, &found, problem) &&
+              swap_in(copy, store, kept, problem);
+    if (!ok)
+        unlink(copy);
+    close(lock);
+    if (verdict)
+        *verdict = found;
+    return ok;
+}
