@@ -135,6 +135,7 @@ static void on_store_result(void *user)
     struct kg_store_result result;
     while (kg_queue_pop(c->params.store_results, &result))
         kg_control_store_result(c, &result);
+    kg_control_set_gate(c);
 }
 
 static void on_stop_timer(void *user, int64_t now_us)
@@ -167,7 +168,7 @@ static void on_command(void *user)
     struct kg_control_command command;
     while (kg_queue_pop(c->commands, &command)) {
         if (command.kind == KG_CONTROL_RELOAD)
-            kg_tls_server_reload(c->tls, c->params.settings->state);
+            kg_tls_server_reload(c->tls, c->params.tls);
         else if (command.kind == KG_CONTROL_STOP)
             begin_stop(c);
         else if (command.kind == KG_CONTROL_IMPORT)
@@ -175,6 +176,15 @@ static void on_command(void *user)
         else
             kg_control_request(c, command.request, command.replies);
     }
+    kg_control_set_gate(c);
+}
+
+static void on_tls_refusal(void *user)
+{
+    struct kg_control *c = user;
+    struct kg_tls_refusal refusal;
+    for (int i = 0; i < BATCH && kg_queue_pop(c->params.tls_refusals, &refusal); i++)
+        kg_control_tls_refusal(c, &refusal);
 }
 
 static void on_signature(void *user)
@@ -244,8 +254,9 @@ static bool open_service(struct kg_control *c)
     c->watches[1] = kg_loop_watch(c->loop, kg_queue_fd(c->params.accepted), on_accepted, c);
     c->watches[2] = kg_loop_watch(c->loop, kg_queue_fd(c->params.worker_events), on_worker_event, c);
     c->watches[3] = kg_loop_watch(c->loop, kg_queue_fd(c->params.store_results), on_store_result, c);
+    c->watches[5] = kg_loop_watch(c->loop, kg_queue_fd(c->params.tls_refusals), on_tls_refusal, c);
     c->watches[4] = kg_loop_watch(c->loop, kg_queue_fd(c->params.signatures), on_signature, c);
-    return c->watches[0] && c->watches[1] && c->watches[2] && c->watches[3] && c->watches[4];
+    return c->watches[0] && c->watches[1] && c->watches[2] && c->watches[3] && c->watches[4] && c->watches[5];
 }
 
 static bool load(struct kg_control *c, struct kg_store_snapshot *snapshot)
@@ -260,6 +271,7 @@ static bool load(struct kg_control *c, struct kg_store_snapshot *snapshot)
     }
     if (ok)
         kg_control_restore_seats(c, snapshot);
+    kg_control_set_gate(c);
     kg_store_snapshot_finish(snapshot);
     return ok;
 }

@@ -13,6 +13,8 @@
 #include "relay/store.h"
 
 struct kg_agenda;
+struct kg_gate;
+struct kg_tls_server_params;
 struct kg_control;
 struct kg_queue;
 struct kg_signing;
@@ -27,6 +29,9 @@ struct kg_control_params {
     struct kg_queue *store_results; /* of struct kg_store_result */
     struct kg_signing *signing;
     struct kg_queue *signatures; /* of struct kg_signing_answer */
+    const struct kg_tls_server_params *tls;
+    struct kg_queue *tls_refusals; /* of struct kg_tls_refusal */
+    struct kg_gate *gate;
     struct kg_worker_pool *pool;
     struct kg_queue *worker_events; /* of struct kg_worker_event */
     struct kg_queue *accepted;      /* of struct kg_accepted */

@@ -59,7 +59,7 @@ struct kg_control {
     struct lws_vhost *vhost;
     struct lws_protocols protocols[3];
     SSL_CTX *tls; /* the vhost's */
-    struct kg_loop_watch *watches[5];
+    struct kg_loop_watch *watches[6];
     struct kg_queue *commands; /* of struct kg_control_command */
     struct kg_loop_timer tick, gather, rename, stop;
     struct kg_thread thread;
@@ -112,6 +112,12 @@ void kg_control_store_seat(struct kg_control *control, const struct kg_hall_seat
 uint8_t kg_control_list_participants(const struct kg_gathering *gathering,
                                      struct kg_participant list[KG_MAX_PARTICIPANTS]);
 void kg_control_enforce_room(struct kg_control *control, const struct kg_store_room *room);
+
+/* control_gate.c */
+struct kg_tls_refusal;
+/* After the directory may have changed. */
+void kg_control_set_gate(struct kg_control *control);
+void kg_control_tls_refusal(struct kg_control *control, const struct kg_tls_refusal *refusal);
 
 /* control_join.c */
 void kg_control_join(struct kg_control *control, struct kg_session *session,

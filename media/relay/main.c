@@ -21,6 +21,7 @@
 #include "relay/admin.h"
 #include "relay/ca.h"
 #include "relay/control.h"
+#include "relay/gate.h"
 #include "relay/relay_settings.h"
 #include "relay/signer_protocol.h"
 #include "relay/signing.h"
@@ -36,6 +37,7 @@ enum {
     WORKER_EVENTS = 4096,
     ACCEPTED = 1024,
     STORE_RESULTS = 256,
+    TLS_REFUSALS = 64,
     PORT_TRIES = 20,
     STOP_WAIT_MS = 2500,
 };
@@ -53,7 +55,9 @@ struct relay {
     struct kg_control *control;
     struct kg_admin *admin;
     struct kg_signing *signing;
-    struct kg_queue *control_accepted, *worker_events, *store_results, *signatures;
+    struct kg_tls_server_params tls;
+    struct kg_gate *gate;
+    struct kg_queue *control_accepted, *worker_events, *store_results, *signatures, *tls_refusals;
     struct kg_queue *tunnel_accepted[MAX_TUNNELS], *tunnel_out[MAX_TUNNELS];
     atomic_uint connections;
     unsigned workers;
@@ -73,7 +77,11 @@ static bool make_queues(struct relay *r)
     r->worker_events = kg_queue_create(WORKER_EVENTS, sizeof(struct kg_worker_event));
     r->store_results = kg_queue_create(STORE_RESULTS, sizeof(struct kg_store_result));
     r->signatures = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
-    bool ok = r->control_accepted && r->worker_events && r->store_results && r->signatures;
+    r->tls_refusals = kg_queue_create(TLS_REFUSALS, sizeof(struct kg_tls_refusal));
+    r->tls.refusals = r->tls_refusals;
+    r->gate = kg_gate_create();
+    bool ok = r->control_accepted && r->worker_events && r->store_results && r->signatures &&
+              r->tls_refusals && r->gate;
     for (int64_t i = 0; i < r->settings.tunnel_threads && ok; i++) {
         r->tunnel_accepted[i] = kg_queue_create(ACCEPTED, sizeof(struct kg_accepted));
         r->tunnel_out[i] = kg_queue_create(KG_TUNNEL_QUEUE, sizeof(struct kg_tunnel_datagram));
@@ -144,7 +152,7 @@ static bool open_ports(struct relay *r)
         "program or set [listen] port");
 }
 
-static bool check_state(const char *state)
+static bool check_state(const char *state, const struct kg_tls_server_params *tls)
 {
     struct stat st;
     struct kg_problem problem;
@@ -157,7 +165,7 @@ static bool check_state(const char *state)
         kg_problem_set(&problem,
                        "cannot use the state folder %s: %s; it must belong to the user who runs the relay",
                        state, strerror(errno));
-    else if (kg_tls_server_check(state, &problem))
+    else if (kg_tls_server_check(tls, &problem))
         return true;
     return fail(problem.text);
 }
@@ -220,7 +228,8 @@ static bool open_services(struct relay *r)
     struct kg_problem problem;
     struct kg_tunnels_params tunnels = {
         .threads = (unsigned)s->tunnel_threads,
-        .state = s->state,
+        .tls = &r->tls,
+        .gate = r->gate,
         .ping_s = 20,
         .idle_s = (unsigned)s->idle_seconds,
         .hello_us = s->handshake_seconds * 1000000,
@@ -240,6 +249,9 @@ static bool open_services(struct relay *r)
         .pool = r->pool,
         .worker_events = r->worker_events,
         .signing = r->signing,
+        .tls = &r->tls,
+        .tls_refusals = r->tls_refusals,
+        .gate = r->gate,
         .signatures = r->signatures,
         .accepted = r->control_accepted,
         .tunnels = r->tunnels,
@@ -264,9 +276,13 @@ static unsigned count_cores(void)
 
 static bool open_relay(struct relay *r)
 {
+    r->tls = (struct kg_tls_server_params){.state = r->settings.state,
+                                           .certificate = r->settings.tls_certificate,
+                                           .key = r->settings.tls_key,
+                                           .client_ca = r->settings.tls_client_ca};
     r->workers = r->settings.workers ? (unsigned)r->settings.workers : count_cores();
     /* The store last of what can be refused: nothing is touched by a relay that cannot run. */
-    if (!check_state(r->settings.state) || !lock_state(r) || !make_queues(r))
+    if (!check_state(r->settings.state, &r->tls) || !lock_state(r) || !make_queues(r))
         return false;
     r->identity = kg_identity_create();
     return r->identity && open_ports(r) && open_syslog(r) && open_store(r) && open_signing(r) &&
@@ -299,6 +315,8 @@ static void close_relay(struct relay *r)
     while (r->signatures && kg_queue_pop(r->signatures, &signature))
         kg_ca_certificate_finish(&signature.certificate);
     kg_queue_destroy(r->signatures);
+    kg_queue_destroy(r->tls_refusals);
+    kg_gate_destroy(r->gate);
     kg_queue_destroy(r->worker_events);
     kg_queue_destroy(r->store_results);
     if (r->lock >= 0)

@@ -245,16 +245,12 @@ static void read_addresses(struct kg_session *s)
         snprintf(s->peer, sizeof s->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* NULL: no certificate, or one that nobody in the directory has (any more). */
+/* NULL: no room's certificate, or one that nobody in the directory has (any more). */
 static const struct kg_store_room *identify(struct kg_control *control, struct lws *wsi)
 {
-    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
-    SSL *tls = lws_get_ssl(wsi);
-    X509 *certificate = tls ? SSL_get1_peer_certificate(tls) : NULL;
-    bool known =
-        certificate && SSL_get_verify_result(tls) == X509_V_OK && kg_fingerprint_of(certificate, fingerprint);
-    X509_free(certificate);
-    return known ? kg_directory_room_of(control->directory, fingerprint) : NULL;
+    struct kg_peer_identity peer;
+    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
+    return peer.kind == KG_PEER_ROOM ? kg_directory_room_of(control->directory, peer.fingerprint) : NULL;
 }
 
 static void refuse(struct kg_session *s, enum kg_error_code code, const char *text)
@@ -348,11 +344,19 @@ void kg_session_check_idle(struct kg_session *first, int64_t now_us, int64_t idl
     }
 }
 
+/* Whether it is (still) in the directory is said in words, once connected; strangers are told nothing. */
+static bool shows_room(struct lws *wsi)
+{
+    struct kg_peer_identity peer;
+    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
+    return peer.kind == KG_PEER_ROOM;
+}
+
 static bool is_control_request(struct lws *wsi)
 {
     char path[16], protocol[64];
     return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 && strcmp(path, "/v1/control") == 0 &&
-           lws_hdr_copy(wsi, protocol, sizeof protocol, WSI_TOKEN_PROTOCOL) > 0;
+           lws_hdr_copy(wsi, protocol, sizeof protocol, WSI_TOKEN_PROTOCOL) > 0 && shows_room(wsi);
 }
 
 static int count_end(struct kg_control *control)
@@ -372,7 +376,7 @@ int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         control = lws_vhost_user((struct lws_vhost *)in);
         control->tls = user;
-        return kg_tls_server_prepare(user, control->params.settings->state) ? 0 : -1;
+        return kg_tls_server_prepare(user, control->params.tls, KG_TLS_CLIENTS_OPTIONAL) ? 0 : -1;
     case LWS_CALLBACK_HTTP:
         return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) < 0 ||
                        lws_http_transaction_completed(wsi)

@@ -2,17 +2,46 @@
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <netdb.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "relay/ca.h"
+#include "base/queue.h"
+#include "relay/ca_file.h"
 #include "relay/ca_x509.h"
 
-enum { WARN_DAYS = 30 };
+enum {
+    WARN_DAYS = 30,
+    MAX_INTERMEDIATES = 3, /* LGPKI has one or two between root and device */
+    SECURITY_LEVEL = 2,    /* of OpenSSL: no RSA under 2048 bits, no MD5, no SHA-1 */
+};
+
+/* The files. */
+
+struct files {
+    char certificate[KG_CA_PATH_BYTES], key[KG_CA_PATH_BYTES];
+    char root[KG_CA_PATH_BYTES], issuers[KG_CA_PATH_BYTES];
+};
+
+static bool name_files(struct files *f, const struct kg_tls_server_params *params, struct kg_problem *problem)
+{
+    if (!kg_ca_path(f->certificate, params->state, KG_CA_RELAY_CERT, problem) ||
+        !kg_ca_path(f->key, params->state, KG_CA_RELAY_KEY, problem) ||
+        !kg_ca_path(f->root, params->state, KG_CA_CERT_FILE, problem) ||
+        !kg_ca_path(f->issuers, params->state, KG_CA_ISSUERS, problem))
+        return false;
+    if (params->certificate)
+        snprintf(f->certificate, sizeof f->certificate, "%s", params->certificate);
+    if (params->key)
+        snprintf(f->key, sizeof f->key, "%s", params->key);
+    return true;
+}
 
 static bool readable(const char *path, struct kg_problem *problem)
 {
@@ -22,74 +51,157 @@ static bool readable(const char *path, struct kg_problem *problem)
                           errno == ENOENT ? "; run \"kaigi-ctl ca init\" first" : "");
 }
 
-/* Rooms refuse an expired certificate, and their screens blame a clock: here is where it can be mended. */
-static void warn_of_dates(SSL_CTX *context, const char *state)
+/* Where the certificate is renewed. */
+static const char *remedy_of(const struct kg_tls_server_params *params)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", state, KG_CA_RELAY_CERT);
-    X509 *certificate = SSL_CTX_get0_certificate(context);
-    time_t soon = time(NULL) + WARN_DAYS * 86400;
-    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
-        kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
-               "%s is not valid yet, no room will connect: set this machine's clock", path);
-    else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
-        kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
-               "%s has expired, no room will connect: run \"kaigi-ctl ca server\", then send SIGHUP", path);
-    else if (X509_cmp_time(X509_get0_notAfter(certificate), &soon) < 0)
-        kg_log(KG_LOG_WARN, "relay", "relay.certificate",
-               "%s expires in less than %d days: run \"kaigi-ctl ca server\", then send SIGHUP", path,
-               WARN_DAYS);
+    return params->certificate ? "have it renewed by its authority, then send SIGHUP"
+                               : "run \"kaigi-ctl ca server\", then send SIGHUP";
 }
 
-static bool load_own(SSL_CTX *context, const char *state, struct kg_problem *problem)
+static bool load_own(SSL_CTX *context, const struct kg_tls_server_params *params, const struct files *f,
+                     struct kg_problem *problem)
 {
-    char certificate[4096], key[4096];
-    snprintf(certificate, sizeof certificate, "%s/%s", state, KG_CA_RELAY_CERT);
-    snprintf(key, sizeof key, "%s/%s", state, KG_CA_RELAY_KEY);
-    if (!readable(certificate, problem) || !readable(key, problem))
+    if (!readable(f->certificate, problem) || !readable(f->key, problem))
         return false;
-    if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) {
+    if (SSL_CTX_use_certificate_chain_file(context, f->certificate) != 1) {
         ERR_clear_error();
-        return kg_problem_set(problem, "%s holds no certificate; restore it or run \"kaigi-ctl ca server\"",
-                              certificate);
+        return kg_problem_set(problem, "%s holds no certificate that can serve; restore it or %s",
+                              f->certificate, remedy_of(params));
     }
     /* Also fails when the key is not the certificate's. */
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
+    if (SSL_CTX_use_PrivateKey_file(context, f->key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
         ERR_clear_error();
-        return kg_problem_set(problem,
-                              "%s is not the private key of %s; restore both from one backup or run "
-                              "\"kaigi-ctl ca server\"",
-                              key, certificate);
+        return kg_problem_set(problem, "%s is not the private key of %s; restore both from one backup, or %s",
+                              f->key, f->certificate, remedy_of(params));
     }
+    /* The reverse of what the relay asks of devices. */
+    X509 *own = SSL_CTX_get0_certificate(context);
+    if (X509_check_purpose(own, X509_PURPOSE_SSL_SERVER, 0) != 1)
+        return kg_problem_set(problem, "%s is not a server's certificate; no room would accept it",
+                              f->certificate);
     return true;
 }
 
-static bool demand_clients(SSL_CTX *context, const char *state, struct kg_problem *problem)
+static bool add_authority(X509_STORE *store, STACK_OF(X509_NAME) * names, const char *path,
+                          struct kg_problem *problem)
 {
-    char ca[4096];
-    snprintf(ca, sizeof ca, "%s/%s", state, KG_CA_CERT_FILE);
-    if (!readable(ca, problem))
+    if (!readable(path, problem))
         return false;
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
-    if (!names || SSL_CTX_load_verify_locations(context, ca, NULL) != 1) {
+    if (X509_STORE_load_file(store, path) == 1 && SSL_add_file_cert_subjects_to_stack(names, path) == 1)
+        return true;
+    ERR_clear_error();
+    return kg_problem_set(problem, "%s holds no certificate; restore it from a backup", path);
+}
+
+/* Devices show their own certificate alone, so the issuing authorities are known here too; the end of every
+ * chain is still a root. */
+static bool load_authorities(SSL_CTX *context, const struct kg_tls_server_params *params,
+                             const struct files *f, struct kg_problem *problem)
+{
+    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+    bool ok = (store && names) || kg_problem_set(problem, "no memory");
+    ok = ok && add_authority(store, names, f->root, problem) &&
+         /* A state folder of before there was a signer has none. */
+         (access(f->issuers, F_OK) != 0 || add_authority(store, names, f->issuers, problem)) &&
+         (!params->client_ca || add_authority(store, names, params->client_ca, problem));
+    if (!ok) {
+        X509_STORE_free(store);
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        ERR_clear_error();
-        return kg_problem_set(problem, "%s holds no certificate; restore it from a backup", ca);
+        return false;
     }
-    /* Devices show their own certificate alone. */
-    char issuers[4096];
-    snprintf(issuers, sizeof issuers, "%s/%s", state, KG_CA_ISSUERS);
-    if (access(issuers, F_OK) == 0 && SSL_CTX_load_verify_locations(context, issuers, NULL) != 1) {
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        ERR_clear_error();
-        return kg_problem_set(problem, "%s holds no certificate; restore it from a backup", issuers);
-    }
+    SSL_CTX_set_cert_store(context, store);
     SSL_CTX_set_client_CA_list(context, names);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_verify_depth(context, 1);
     return true;
 }
+
+/* Judging clients. */
+
+static int params_index(void)
+{
+    static int index = -1; /* vhosts are made by main, before others start */
+    if (index < 0)
+        index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return index;
+}
+
+static void name_peer(const SSL *tls, char *text, size_t size)
+{
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof peer;
+    char host[64], port[8];
+    snprintf(text, size, "?");
+    if (getpeername(SSL_get_fd(tls), (struct sockaddr *)&peer, &peer_size) == 0 &&
+        getnameinfo((struct sockaddr *)&peer, peer_size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(text, size, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* What a stranger wrote about itself, made harmless: it goes to the log and the audit trail. */
+static void name_subject(const X509 *certificate, char *text, size_t size)
+{
+    text[0] = '\0';
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, (int)size);
+    for (char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+            *c = '?';
+    }
+}
+
+static void tell(X509_STORE_CTX *store, const SSL *tls, int error)
+{
+    const struct kg_tls_server_params *params = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), params_index());
+    const X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    struct kg_tls_refusal refusal = {0};
+    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
+    if (!params || !params->refusals || !leaf)
+        return;
+    name_peer(tls, refusal.peer, sizeof refusal.peer);
+    name_subject(leaf, refusal.name, sizeof refusal.name);
+    kg_ca_x509_fingerprint(leaf, fingerprint);
+    kg_ca_fingerprint_text(fingerprint, refusal.fingerprint);
+    snprintf(refusal.reason, sizeof refusal.reason, "%s", X509_verify_cert_error_string(error));
+    if (!kg_queue_push(params->refusals, &refusal))
+        kg_log(KG_LOG_DEBUG, "relay", NULL, "a refused certificate is not told of: too many at once");
+}
+
+/* In place of X509_verify_cert, which takes a certificate that names no purpose at all for any. */
+static int judge(X509_STORE_CTX *store, void *unused)
+{
+    (void)unused;
+    int ok = X509_verify_cert(store), error = X509_STORE_CTX_get_error(store);
+    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    if (ok == 1 && (!(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||
+                    !(X509_get_extended_key_usage(leaf) & XKU_SSL_CLIENT))) {
+        error = X509_V_ERR_INVALID_PURPOSE;
+        ok = 0;
+    }
+    if (ok == 1)
+        return 1;
+    if (error == X509_V_OK)
+        error = X509_V_ERR_UNSPECIFIED;
+    X509_STORE_CTX_set_error(store, error);
+    const SSL *tls = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    if (tls)
+        tell(store, tls, error);
+    return 0;
+}
+
+void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer)
+{
+    const X509 *certificate = tls ? SSL_get0_peer_certificate(tls) : NULL;
+    enum kg_ca_kind kind;
+    *peer = (struct kg_peer_identity){.kind = KG_PEER_NONE};
+    if (!certificate || SSL_get_verify_result(tls) != X509_V_OK)
+        return;
+    kg_ca_x509_fingerprint(certificate, peer->fingerprint);
+    peer->kind = KG_PEER_ROOM;
+    if (kg_ca_x509_identity(certificate, &kind, peer->id) && kind == KG_CA_ADMINISTRATOR)
+        peer->kind = KG_PEER_ADMINISTRATOR;
+}
+
+/* Setting up. */
 
 static bool harden(SSL_CTX *context, struct kg_problem *problem)
 {
@@ -98,44 +210,97 @@ static bool harden(SSL_CTX *context, struct kg_problem *problem)
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
         SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1)
         return true;
     return kg_ca_openssl_problem(problem, "OpenSSL refuses TLS 1.2");
 }
 
-static bool prepare(SSL_CTX *context, const char *state, struct kg_problem *problem)
+static bool prepare(SSL_CTX *context, const struct kg_tls_server_params *params, struct kg_problem *problem)
 {
-    return harden(context, problem) && load_own(context, state, problem) &&
-           demand_clients(context, state, problem);
+    struct files f;
+    if (!name_files(&f, params, problem) || !harden(context, problem) ||
+        !load_own(context, params, &f, problem) || !load_authorities(context, params, &f, problem))
+        return false;
+    SSL_CTX_set_verify_depth(context, MAX_INTERMEDIATES);
+    SSL_CTX_set_cert_verify_callback(context, judge, NULL);
+    return SSL_CTX_set_ex_data(context, params_index(), (void *)params) == 1 ||
+           kg_ca_openssl_problem(problem, "OpenSSL gives no room");
 }
 
-bool kg_tls_server_check(const char *state, struct kg_problem *problem)
+/* Rooms refuse an expired certificate, and their screens blame a clock: here is where it can be mended. */
+static void warn_of(const char *path, const char *remedy)
+{
+    struct kg_problem ignored;
+    X509 *certificate = access(path, F_OK) == 0 ? kg_ca_x509_read(path, &ignored) : NULL;
+    if (!certificate)
+        return;
+    time_t soon = time(NULL) + WARN_DAYS * 86400;
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
+               "%s is not valid yet, no room will connect: set this machine's clock", path);
+    else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        kg_log(KG_LOG_ERROR, "relay", "relay.certificate", "%s has expired, no room will connect: %s", path,
+               remedy);
+    else if (X509_cmp_time(X509_get0_notAfter(certificate), &soon) < 0)
+        kg_log(KG_LOG_WARN, "relay", "relay.certificate", "%s expires in less than %d days: %s", path,
+               WARN_DAYS, remedy);
+    X509_free(certificate);
+}
+
+void kg_tls_server_warn(const struct kg_tls_server_params *params)
+{
+    struct files f;
+    char old[KG_CA_PATH_BYTES];
+    if (!name_files(&f, params, NULL))
+        return;
+    warn_of(f.certificate, remedy_of(params));
+    warn_of(f.issuers, "run \"kaigi-ctl ca issue\" with the root's medium");
+    warn_of(f.root, "make a new authority with \"kaigi-ctl ca init\" and enrol every room again");
+    if (params->client_ca)
+        warn_of(params->client_ca, "take its authority's new one");
+    if (kg_ca_path(old, params->state, KG_CA_OLD_KEY, NULL) && access(old, F_OK) == 0)
+        kg_log(KG_LOG_WARN, "relay", "relay.old-key",
+               "%s is an earlier release's authority, whose key must not lie here: move it and ca.crt to "
+               "kaigi-signer's folder as %s and %s",
+               old, KG_CA_ISSUING_KEY, KG_CA_ISSUING_CERT);
+}
+
+bool kg_tls_server_check(const struct kg_tls_server_params *params, struct kg_problem *problem)
 {
     SSL_CTX *scratch = SSL_CTX_new(TLS_server_method());
     if (!scratch)
         return kg_ca_openssl_problem(problem, "OpenSSL gives no context");
-    bool ok = prepare(scratch, state, problem);
+    bool ok = prepare(scratch, params, problem);
     if (ok)
-        warn_of_dates(scratch, state);
+        kg_tls_server_warn(params);
     SSL_CTX_free(scratch);
     return ok;
 }
 
-bool kg_tls_server_prepare(SSL_CTX *context, const char *state)
+bool kg_tls_server_prepare(SSL_CTX *context, const struct kg_tls_server_params *params,
+                           enum kg_tls_clients clients)
 {
     struct kg_problem problem;
-    if (prepare(context, state, &problem))
-        return true;
-    kg_log(KG_LOG_ERROR, "relay", "relay.tls", "%s", problem.text);
-    return false;
+    if (!prepare(context, params, &problem)) {
+        kg_log(KG_LOG_ERROR, "relay", "relay.tls", "%s", problem.text);
+        return false;
+    }
+    SSL_CTX_set_verify(context,
+                       clients == KG_TLS_CLIENTS_REQUIRED ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                                          : SSL_VERIFY_PEER,
+                       NULL);
+    return true;
 }
 
-bool kg_tls_server_reload(SSL_CTX *context, const char *state)
+bool kg_tls_server_reload(SSL_CTX *context, const struct kg_tls_server_params *params)
 {
     struct kg_problem problem;
+    struct files f;
     /* Tried apart first: a half-loaded pair would refuse everybody. */
-    if (kg_tls_server_check(state, &problem) && load_own(context, state, &problem))
+    if (kg_tls_server_check(params, &problem) && name_files(&f, params, &problem) &&
+        load_own(context, params, &f, &problem) && load_authorities(context, params, &f, &problem))
         return true;
     kg_log(KG_LOG_ERROR, "relay", "relay.tls", "keeping the old certificate: %s", problem.text);
     return false;

@@ -1,5 +1,7 @@
 /* The relay's side of TLS for control and tunnel: TLS 1.2 or newer, the relay's certificate, and clients'
- * certificates demanded from our own authority. Thread: the SSL_CTX's owner. */
+ * certificates judged against our root and issuing authorities, and against a foreign authority of devices if
+ * one is set. A certificate that is expired, not yet valid, for another purpose, weak, malformed or of an
+ * unknown authority ends the handshake with the alert that says so. Thread: the SSL_CTX's owner. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -9,10 +11,30 @@
 #include "relay/ca.h"
 #include "relay/problem.h"
 
+struct kg_queue;
 struct lws_context;
 struct lws_vhost;
 struct lws_protocols;
 struct lws_retry_bo;
+
+struct kg_tls_server_params {
+    const char *state;             /* folder; everything here is borrowed */
+    const char *certificate, *key; /* own chain and key; NULL: the state folder's */
+    const char *client_ca;         /* a foreign authority of devices; NULL: none */
+    struct kg_queue *refusals;     /* of struct kg_tls_refusal; NULL: nobody is told */
+};
+/* A client's certificate that TLS refused. */
+struct kg_tls_refusal {
+    char peer[64];
+    char name[64]; /* its common name, as it says; "" without */
+    char reason[96];
+    char fingerprint[KG_CA_FINGERPRINT_TEXT];
+};
+
+enum kg_tls_clients {
+    KG_TLS_CLIENTS_OPTIONAL, /* may come without; each path decides */
+    KG_TLS_CLIENTS_REQUIRED,
+};
 
 /* Who is at the other end, by the certificate that passed TLS: signed by one of our authorities, for clients,
  * valid today. Whether the room or administrator is (still) in the directory is the caller's question, by
@@ -29,19 +51,21 @@ struct kg_peer_identity {
 };
 void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer);
 
-/* Can the files in the state folder serve? Reads them all; says which is wrong and what to do. */
-KG_MUST_CHECK bool kg_tls_server_check(const char *state, struct kg_problem *problem);
+/* Can the files serve? Reads them all; says which is wrong and what to do. Warns (logged) of those that end
+ * within 30 days. */
+KG_MUST_CHECK bool kg_tls_server_check(const struct kg_tls_server_params *params, struct kg_problem *problem);
+/* The warnings alone, for a relay that runs for months. */
+void kg_tls_server_warn(const struct kg_tls_server_params *params);
 
 /* A virtual host without a listening socket of its own, for sockets handed over (lws_adopt_socket_vhost).
  * alpn: what it answers. protocols and idle (when to ping and to give up; NULL: the caller's affair) must
- * outlive it. The first
- * protocol's callback must pass LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS to kg_tls_server_prepare.
- * NULL: refused (logged).
- * Thread: main, before others start. */
+ * outlive it. The first protocol's callback must pass LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS to
+ * kg_tls_server_prepare. NULL: refused (logged). Thread: main, before others start. */
 struct lws_vhost *kg_tls_server_vhost(struct lws_context *context, const char *name, const char *alpn,
                                       const struct lws_protocols *protocols, const struct lws_retry_bo *idle,
                                       void *user);
-/* false (logged): a file is wrong, as kg_tls_server_check would say. */
-KG_MUST_CHECK bool kg_tls_server_prepare(SSL_CTX *context, const char *state);
-/* New connections use the certificate and key now on disk. false (logged): the old ones stay. */
-bool kg_tls_server_reload(SSL_CTX *context, const char *state);
+/* params: must outlive the context. false (logged): a file is wrong, as kg_tls_server_check would say. */
+KG_MUST_CHECK bool kg_tls_server_prepare(SSL_CTX *context, const struct kg_tls_server_params *params,
+                                         enum kg_tls_clients clients);
+/* New connections use the certificate, key and authorities now on disk. false (logged): the old ones stay. */
+bool kg_tls_server_reload(SSL_CTX *context, const struct kg_tls_server_params *params);

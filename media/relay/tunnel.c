@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/ws_queue.h"
 #include "relay/acceptor.h"
+#include "relay/gate.h"
 #include "relay/tls_server.h"
 #include "relay/worker.h"
 #include "rtp/stun.h"
@@ -37,6 +38,7 @@ struct connection {
     struct kg_ws_queue queue;
     struct kg_loop_timer hello; /* set until the first datagram */
     bool expired;
+    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
     size_t incoming;
     uint8_t bytes[KG_WORKER_MAX_DATAGRAM];
     struct connection *next; /* in its bucket */
@@ -50,8 +52,8 @@ struct thread {
     struct kg_loop *loop;
     struct lws_vhost *vhost;
     struct lws_protocols protocols[2];
-    struct kg_loop_watch *accepted_watch, *out_watch, *reload_watch;
-    int reload_fd;
+    struct kg_loop_watch *accepted_watch, *out_watch, *reload_watch, *recheck_watch;
+    int reload_fd, recheck_fd;
     SSL_CTX *tls; /* the vhost's */
     uint32_t next_number;
     unsigned ended;                      /* libwebsockets connections gone so far */
@@ -92,9 +94,12 @@ static void on_hello_late(void *user, int64_t now_us)
 
 static int open_connection(struct thread *t, struct lws *wsi, struct connection **out)
 {
+    struct kg_peer_identity peer;
+    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
     struct connection *c = calloc(1, sizeof *c);
     if (!c)
         return -1;
+    memcpy(c->fingerprint, peer.fingerprint, sizeof c->fingerprint);
     int notsent = NOTSENT_BYTES;
     setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof notsent);
     c->thread = t;
@@ -208,7 +213,31 @@ static void on_reload(void *user)
     uint64_t ignored;
     while (read(t->reload_fd, &ignored, sizeof ignored) > 0) {
     }
-    kg_tls_server_reload(t->tls, t->tunnels->params.state);
+    kg_tls_server_reload(t->tls, t->tunnels->params.tls);
+}
+
+static void on_recheck(void *user)
+{
+    struct thread *t = user;
+    uint64_t ignored;
+    while (read(t->recheck_fd, &ignored, sizeof ignored) > 0) {
+    }
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct connection *c = t->buckets[i]; c; c = c->next) {
+            if (kg_gate_admits(t->tunnels->params.gate, c->fingerprint))
+                continue;
+            c->expired = true;
+            lws_callback_on_writable(c->wsi);
+        }
+    }
+}
+
+/* An administrator's certificate, or a revoked room's, passes TLS too. */
+static bool shows_room(const struct thread *t, struct lws *wsi)
+{
+    struct kg_peer_identity peer;
+    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
+    return t && peer.kind == KG_PEER_ROOM && kg_gate_admits(t->tunnels->params.gate, peer.fingerprint);
 }
 
 static bool is_media_request(struct lws *wsi)
@@ -226,9 +255,9 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         t = lws_vhost_user((struct lws_vhost *)in);
         t->tls = user;
-        return kg_tls_server_prepare(user, t->tunnels->params.state) ? 0 : -1;
+        return kg_tls_server_prepare(user, t->tunnels->params.tls, KG_TLS_CLIENTS_REQUIRED) ? 0 : -1;
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return is_media_request(wsi) ? 0 : -1;
+        return is_media_request(wsi) && shows_room(t, wsi) ? 0 : -1;
     case LWS_CALLBACK_HTTP:
         return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) < 0 ||
                        lws_http_transaction_completed(wsi)
@@ -274,7 +303,8 @@ static bool start_thread(struct kg_tunnels *tunnels, unsigned index)
                                              .rx_buffer_size = 2048};
     t->reload_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     t->loop = kg_loop_create();
-    if (t->reload_fd < 0 || !t->loop)
+    t->recheck_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (t->reload_fd < 0 || t->recheck_fd < 0 || !t->loop)
         return false;
     t->vhost = kg_tls_server_vhost(kg_loop_lws(t->loop), "kaigi-media", KG_ALPN_MEDIA, t->protocols,
                                    &tunnels->idle, t);
@@ -283,7 +313,8 @@ static bool start_thread(struct kg_tunnels *tunnels, unsigned index)
     t->accepted_watch = kg_loop_watch(t->loop, kg_queue_fd(tunnels->params.accepted[index]), on_accepted, t);
     t->out_watch = kg_loop_watch(t->loop, kg_queue_fd(tunnels->params.out[index]), on_out, t);
     t->reload_watch = kg_loop_watch(t->loop, t->reload_fd, on_reload, t);
-    if (!t->accepted_watch || !t->out_watch || !t->reload_watch)
+    t->recheck_watch = kg_loop_watch(t->loop, t->recheck_fd, on_recheck, t);
+    if (!t->accepted_watch || !t->out_watch || !t->reload_watch || !t->recheck_watch)
         return false;
     t->started = kg_thread_start(&t->thread, "tunnel", run, t);
     return t->started;
@@ -298,6 +329,8 @@ static void stop_thread(struct thread *t)
     kg_loop_destroy(t->loop);
     if (t->reload_fd > 0)
         close(t->reload_fd);
+    if (t->recheck_fd > 0)
+        close(t->recheck_fd);
 }
 
 struct kg_tunnels *kg_tunnels_create(const struct kg_tunnels_params *params)
@@ -327,13 +360,23 @@ void kg_tunnels_destroy(struct kg_tunnels *tunnels)
     free(tunnels);
 }
 
-void kg_tunnels_reload(struct kg_tunnels *tunnels)
+static void wake(int fd)
 {
     uint64_t one = 1;
-    for (unsigned i = 0; i < tunnels->count; i++) {
-        if (write(tunnels->threads[i].reload_fd, &one, sizeof one) < 0 && errno != EAGAIN)
-            kg_log(KG_LOG_ERROR, "relay", NULL, "cannot wake a tunnel thread: %m");
-    }
+    if (write(fd, &one, sizeof one) < 0 && errno != EAGAIN)
+        kg_log(KG_LOG_ERROR, "relay", NULL, "cannot wake a tunnel thread: %m");
+}
+
+void kg_tunnels_reload(struct kg_tunnels *tunnels)
+{
+    for (unsigned i = 0; i < tunnels->count; i++)
+        wake(tunnels->threads[i].reload_fd);
+}
+
+void kg_tunnels_recheck(struct kg_tunnels *tunnels)
+{
+    for (unsigned i = 0; i < tunnels->count; i++)
+        wake(tunnels->threads[i].recheck_fd);
 }
 
 void kg_tunnels_totals(struct kg_tunnels *tunnels, struct kg_tunnel_totals *totals)

@@ -11,6 +11,8 @@
 
 struct kg_queue;
 struct kg_tunnels;
+struct kg_gate;
+struct kg_tls_server_params;
 struct kg_worker_pool;
 
 enum { KG_TUNNEL_QUEUE = 512 };
@@ -23,18 +25,21 @@ struct kg_tunnel_totals {
 
 struct kg_tunnels_params {
     unsigned threads;
-    const char *state;                /* folder of the certificates; outlives the tunnels */
-    unsigned ping_s, idle_s;          /* a silent peer is pinged, then given up */
-    int64_t hello_us;                 /* for the first datagram, which must be a STUN request */
-    atomic_uint *connections;         /* of the acceptor */
-    struct kg_queue *const *accepted; /* of struct kg_accepted, one a thread */
-    struct kg_queue *const *out;      /* of struct kg_tunnel_datagram, one a thread */
+    const struct kg_tls_server_params *tls; /* outlives the tunnels, as does the gate */
+    struct kg_gate *gate;                   /* whose certificate opens a tunnel */
+    unsigned ping_s, idle_s;                /* a silent peer is pinged, then given up */
+    int64_t hello_us;                       /* for the first datagram, which must be a STUN request */
+    atomic_uint *connections;               /* of the acceptor */
+    struct kg_queue *const *accepted;       /* of struct kg_accepted, one a thread */
+    struct kg_queue *const *out;            /* of struct kg_tunnel_datagram, one a thread */
     struct kg_worker_pool *pool;
 };
 
 /* NULL: a certificate cannot be used or the system refuses (logged). */
 struct kg_tunnels *kg_tunnels_create(const struct kg_tunnels_params *params);
 void kg_tunnels_destroy(struct kg_tunnels *tunnels);
+/* The gate admits fewer: tunnels whose certificate it does not admit any more end. Thread: any. */
+void kg_tunnels_recheck(struct kg_tunnels *tunnels);
 /* New connections show the certificate now on disk. Thread: any. */
 void kg_tunnels_reload(struct kg_tunnels *tunnels);
 /* Thread: any. */
