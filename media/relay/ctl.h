@@ -6,9 +6,11 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
+#include "relay/ctl_target.h"
 
 struct kg_ctl {
-    char *state; /* folder */
+    char *state;                 /* folder */
+    struct kg_ctl_target target; /* relay NULL: the one with this state folder is asked */
     gboolean json;
 };
 
@@ -34,6 +36,8 @@ void kg_ctl_finish(struct kg_ctl *ctl);
 
 /* Sends the request (taken) and returns the reply, {"ok":true,...}. NULL: told why. */
 json_t *kg_ctl_ask(const struct kg_ctl *ctl, json_t *request);
+/* The same for a relay elsewhere: text in, whatever it answers out. */
+json_t *kg_ctl_ask_remote(const struct kg_ctl *ctl, const char *text);
 /* Tells a failure, as text on stderr or as JSON on stdout. Returns KG_CTL_FAILED. */
 int kg_ctl_fail(const struct kg_ctl *ctl, const char *fmt, ...) KG_PRINTF(2, 3);
 /* With --json, prints the object and returns true. */

@@ -22,6 +22,15 @@ bool kg_ctl_options(struct kg_ctl *ctl, int argc, char **argv, const char *usage
         {"state", 's', 0, G_OPTION_ARG_FILENAME, &ctl->state,
          "The relay's state folder (default /var/lib/kaigi-relay)", "DIR"},
         {"json", 'j', 0, G_OPTION_ARG_NONE, &ctl->json, "Answer as one JSON object", NULL},
+        {"relay", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.relay, "A relay elsewhere: https://HOST[:PORT]",
+         "URL"},
+        {"certificate", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.certificate,
+         "… with this administrator's certificate", "FILE"},
+        {"key", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.key, "… and its key", "FILE"},
+        {"ca", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.ca, "… trusting this authority alone", "FILE"},
+        {"proxy", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.proxy, "… through this HTTP proxy", "HOST:PORT"},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &ctl->target.config,
+         "Where the same is written (default ~/.config/kaigi/ctl.conf)", "FILE"},
         {0},
     };
     GOptionContext *context = g_option_context_new(usage);
@@ -43,6 +52,11 @@ bool kg_ctl_options(struct kg_ctl *ctl, int argc, char **argv, const char *usage
     for (int i = 0; i < words && ok; i++)
         word[i] = argv[i + 1];
     g_option_context_free(context);
+    struct kg_problem problem;
+    if (ok && !kg_ctl_target_resolve(&ctl->target, ctl->state != NULL, &problem)) {
+        kg_ctl_fail(ctl, "%s", problem.text);
+        ok = false;
+    }
     if (!ctl->state)
         ctl->state = g_strdup("/var/lib/kaigi-relay");
     return ok;
@@ -52,6 +66,7 @@ void kg_ctl_finish(struct kg_ctl *ctl)
 {
     g_free(ctl->state);
     ctl->state = NULL;
+    kg_ctl_target_finish(&ctl->target);
 }
 
 int kg_ctl_fail(const struct kg_ctl *ctl, const char *fmt, ...)
@@ -159,27 +174,29 @@ static json_t *receive(int fd)
     return reply;
 }
 
+static json_t *ask_local(const struct kg_ctl *ctl, const char *text)
+{
+    int fd = open_socket(ctl);
+    if (fd < 0)
+        return NULL;
+    json_t *reply = send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1) ? receive(fd) : NULL;
+    close(fd);
+    if (!reply)
+        kg_ctl_fail(ctl, "the relay gives no answer; the change may or may not be made");
+    return reply;
+}
+
 json_t *kg_ctl_ask(const struct kg_ctl *ctl, json_t *request)
 {
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
-    int fd = text ? open_socket(ctl) : -1;
-    if (fd < 0) {
-        if (!text)
-            kg_ctl_fail(ctl, "the request cannot be written: is every text UTF-8?");
-        free(text);
+    if (!text) {
+        kg_ctl_fail(ctl, "the request cannot be written: is every text UTF-8?");
         return NULL;
     }
-    size_t size = strlen(text);
-    text[size++] = '\n';
-    json_t *reply = send_all(fd, text, size) ? receive(fd) : NULL;
+    json_t *reply = ctl->target.relay ? kg_ctl_ask_remote(ctl, text) : ask_local(ctl, text);
     free(text);
-    close(fd);
-    if (!reply) {
-        kg_ctl_fail(ctl, "the relay gives no answer; the change may or may not be made");
-        return NULL;
-    }
-    if (json_is_true(json_object_get(reply, "ok")))
+    if (!reply || json_is_true(json_object_get(reply, "ok")))
         return reply;
     const char *error = json_string_value(json_object_get(reply, "error"));
     kg_ctl_fail(ctl, "%s", error ? error : "the relay refuses without a reason");
