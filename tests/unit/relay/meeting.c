@@ -227,7 +227,7 @@ void say(struct meeting *m, struct fake_party *p, uint8_t level)
                             p->sequence[KG_SOURCE_MICROPHONE]++, false, level, data, sizeof(data));
     memset(data + at, 0x5a, 80);
     p->timestamp[KG_SOURCE_MICROPHONE] += 960;
-    kg_forward_rtp(&p->party, data, at + 80, m->now_us, m->now_us);
+    kg_forward_rtp(&p->party, data, at + 80, m->now_us - m->read_late_us, m->now_us);
 }
 
 static size_t put_vp8(uint8_t *data, size_t at, uint16_t picture_id, bool key, bool first, uint16_t size)
@@ -255,7 +255,7 @@ uint16_t show(struct meeting *m, struct fake_party *p, enum kg_source_kind kind,
         p->timestamp[kind] += 3000;
     }
     if (!video.lose)
-        kg_forward_rtp(&p->party, data, at, m->now_us, m->now_us);
+        kg_forward_rtp(&p->party, data, at, m->now_us - m->read_late_us, m->now_us);
     return sequence;
 }
 
@@ -272,7 +272,7 @@ void recover(struct meeting *m, struct fake_party *p, enum kg_source_kind kind, 
                             data, sizeof(data));
     kg_put_u16(data + at, sequence);
     at = put_vp8(data, at + 2, p->picture, key, first, 100);
-    kg_forward_rtp(&p->party, data, at, m->now_us, m->now_us);
+    kg_forward_rtp(&p->party, data, at, m->now_us - m->read_late_us, m->now_us);
 }
 
 void report_to_relay(struct meeting *m, struct fake_party *p, const struct kg_rtcp *report)
@@ -280,7 +280,7 @@ void report_to_relay(struct meeting *m, struct fake_party *p, const struct kg_rt
     uint8_t data[KG_RTCP_MAX_BYTES];
     size_t size = kg_rtcp_append(report, data, sizeof(data), 0);
     assert_true(size > 0);
-    kg_forward_rtcp(&p->party, data, size, m->now_us, m->now_us);
+    kg_forward_rtcp(&p->party, data, size, m->now_us - m->read_late_us, m->now_us);
 }
 
 size_t count_rtp(const struct fake_party *p, uint32_t ssrc)

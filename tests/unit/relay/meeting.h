@@ -45,6 +45,7 @@ struct meeting {
     struct kg_packet_pool *pool;
     struct fake_party parties[MEETING_PARTIES];
     int64_t now_us;
+    int64_t read_late_us; /* what comes to the relay came off the line so long before */
     uint32_t speaking;
 };
 

@@ -146,6 +146,30 @@ static void a_jump_of_numbers_starts_anew_at_a_keyframe(void **state)
     meeting_end(&m);
 }
 
+/* Both are read at one moment; the sender must hear when they came. */
+static void feedback_tells_arrivals_not_readings(void **state)
+{
+    (void)state;
+    static struct meeting m;
+    setup(&m, 2);
+    struct fake_party *a = &m.parties[0];
+    meeting_wait(&m, 200000);
+    m.read_late_us = 40000;
+    picture(&m, a, KG_SOURCE_CAMERA, true);
+    m.read_late_us = 15000;
+    picture(&m, a, KG_SOURCE_CAMERA, false);
+    meeting_wait(&m, 100000);
+    const struct kg_rtcp *feedback = NULL;
+    for (size_t i = 0; i < a->rtcp_count; i++) {
+        if (a->rtcp[i].kind == KG_RTCP_TWCC)
+            feedback = &a->rtcp[i];
+    }
+    assert_non_null(feedback);
+    assert_int_equal(feedback->twcc.count, 2);
+    assert_int_equal(feedback->twcc.packets[1].delta_us, 25000);
+    meeting_end(&m);
+}
+
 static void feedback_and_reports_come(void **state)
 {
     (void)state;
@@ -236,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_relay_asks_the_sender),
         cmocka_unit_test(a_keyframes_late_first_packet_brings_the_rest),
         cmocka_unit_test(a_jump_of_numbers_starts_anew_at_a_keyframe),
+        cmocka_unit_test(feedback_tells_arrivals_not_readings),
         cmocka_unit_test(feedback_and_reports_come),
         cmocka_unit_test(no_nack_nor_rtx_over_the_tunnel),
         cmocka_unit_test(rough_lines_reuse_no_number),
