@@ -14,7 +14,7 @@ struct kg_packet_pool;
 struct kg_packet {
     atomic_uint refs;
     uint32_t size;
-    int64_t arrival_us;          /* received: when; to be sent: when it was made */
+    int64_t arrival_us;          /* received: when it was read; to be sent: when it was made */
     struct kg_packet_pool *pool; /* NULL: heap */
     struct kg_packet *next;      /* the pool's while free; else for whoever is the only holder */
     uint8_t data[KG_PACKET_CAPACITY];

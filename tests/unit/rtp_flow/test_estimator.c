@@ -61,6 +61,38 @@ static void line_that_shrinks_and_widens_is_followed(void **state)
     end_world(w);
 }
 
+/* 2 Mbps → 150 kbps: a packet takes 60 ms. A short queue is full, and loses, at once; a deep one holds a
+ * second. */
+static void line_that_all_but_closes_is_left_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t limit_us, most_us;
+    } table[] = {{100000, 45000}, {300000, 130000}, {1000000, 760000}};
+    enum { SEEDS = 4 };
+    for (size_t i = 0; i < KG_ARRAY_LEN(table); i++) {
+        double queue_us = 0;
+        for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+            struct world *w = world_with(2e6, 3000000);
+            w->seed = seed * 7919;
+            w->line.queue_limit_us = table[i].limit_us;
+            run(w, 20);
+            w->line.capacity_bps = 150e3;
+            reset_measures(w);
+            run(w, 4);
+            queue_us += w->queue_sum_us / w->ticks / SEEDS;
+            reset_measures(w);
+            run(w, 10);
+            assert_true(mean_target(w) < 150e3);
+            assert_true(w->queue_sum_us / w->ticks < 40000);
+            end_world(w);
+        }
+        print_message("queue of at most %lld ms: mean %.0f ms over 4 s\n",
+                      (long long)table[i].limit_us / 1000, queue_us / 1000);
+        assert_true(queue_us < (double)table[i].most_us);
+    }
+}
+
 static void random_loss_alone_is_no_full_line(void **state)
 {
     (void)state;
@@ -208,6 +240,7 @@ int main(void)
         cmocka_unit_test(wide_line_is_used_to_the_setting),
         cmocka_unit_test(narrow_lines_are_filled_but_not_stuffed),
         cmocka_unit_test(line_that_shrinks_and_widens_is_followed),
+        cmocka_unit_test(line_that_all_but_closes_is_left_at_once),
         cmocka_unit_test(random_loss_alone_is_no_full_line),
         cmocka_unit_test(jitter_is_not_taken_for_a_queue),
         cmocka_unit_test(dead_line_falls_to_the_least_and_comes_back),
