@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "signal/agenda.h"
 
+enum { NEXT_DAYS = 32 }; /* as far as the relay tells */
+
 static const char file_name[] = "agenda.ics";
 
 struct kg_agenda_cache {
@@ -120,5 +122,20 @@ void kg_agenda_cache_day(const struct kg_agenda_cache *cache, int64_t wall_us, s
                agenda->reports[i].reason);
     for (size_t i = 0; i < agenda->meeting_count && day->count < KG_AGENDA_DAY_MEETINGS; i++)
         copy_entry(&agenda->meetings[i], &day->entries[day->count++]);
+    kg_agenda_destroy(agenda);
+}
+
+void kg_agenda_cache_next(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *next)
+{
+    int64_t from_us = midnight_us(wall_us, 1);
+    memset(next, 0, sizeof *next);
+    struct kg_agenda *agenda = cache->text ? kg_agenda_parse(cache->text, strlen(cache->text), from_us,
+                                                             midnight_us(wall_us, NEXT_DAYS))
+                                           : NULL;
+    for (size_t i = 0; agenda && i < agenda->meeting_count && next->count < KG_AGENDA_DAY_MEETINGS; i++) {
+        const struct kg_meeting *meeting = &agenda->meetings[i];
+        if (meeting->start_us >= from_us && meeting->status != KG_MEETING_CANCELLED)
+            copy_entry(meeting, &next->entries[next->count++]);
+    }
     kg_agenda_destroy(agenda);
 }

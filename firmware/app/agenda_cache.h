@@ -40,6 +40,8 @@ void kg_agenda_cache_destroy(struct kg_agenda_cache *cache);
 KG_MUST_CHECK bool kg_agenda_cache_put(struct kg_agenda_cache *cache, const char *calendar, int64_t wall_us);
 /* The meetings of the local day wall_us lies in, those that reach into it too. */
 void kg_agenda_cache_day(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *day);
+/* The first meetings that begin after that day, cancelled ones left out. */
+void kg_agenda_cache_next(const struct kg_agenda_cache *cache, int64_t wall_us, struct kg_agenda_day *next);
 /* Wall time at which the relay last sent a calendar; 0: never. */
 int64_t kg_agenda_cache_time_us(const struct kg_agenda_cache *cache);
 /* When the local day after wall_us begins. */

@@ -32,6 +32,7 @@ enum {
 
 #define KG_ROOM_TELL_LOST_US (INT64_C(12) * 3600 * 1000000) /* home tells of a meeting given up */
 
+struct kg_agenda_day;
 struct kg_room_machine;
 
 /* seed: of the jitter. uid of auto_join: "" none, "auto": the meeting that is open now, else that one; joined
@@ -51,6 +52,8 @@ void kg_room_machine_remember(struct kg_room_machine *machine, const struct kg_r
  * the relay sent them; 0: it never did. */
 void kg_room_machine_agenda(struct kg_room_machine *machine, const struct kg_room_meeting *meetings,
                             uint32_t count, int64_t agenda_us);
+/* Those of the days after, by start: only shown. */
+void kg_room_machine_next(struct kg_room_machine *machine, const struct kg_agenda_day *next);
 /* Before the inputs above, and whenever next_us has come: they all happen at the time last said here. */
 void kg_room_machine_tick(struct kg_room_machine *machine, int64_t now_us, int64_t wall_us);
 int64_t kg_room_machine_next_us(const struct kg_room_machine *machine);

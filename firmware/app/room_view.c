@@ -90,6 +90,17 @@ void kg_room_view_agenda(struct kg_room_state *state, const struct kg_room_meeti
     memcpy(state->meetings, meetings, state->meeting_count * sizeof *meetings);
 }
 
+void kg_room_view_next(struct kg_room_state *state, const struct kg_agenda_day *next)
+{
+    memset(state->next, 0, sizeof state->next);
+    state->next_count = (uint32_t)KG_MIN(next->count, (size_t)KG_ROOM_MAX_NEXT);
+    for (uint32_t i = 0; i < state->next_count; i++) {
+        kg_room_text_set(state->next[i].title, sizeof state->next[i].title, next->entries[i].title);
+        state->next[i].start_us = next->entries[i].start_us;
+        state->next[i].end_us = next->entries[i].end_us;
+    }
+}
+
 void kg_room_view_time(struct kg_room_state *state)
 {
     int64_t now_us = state->wall_us;

@@ -21,5 +21,6 @@ bool kg_room_view_expects_picture(const struct kg_room_in_meeting *meeting);
 /* One meeting of the agenda; kg_room_view_time says the rest. */
 void kg_room_view_meeting(struct kg_room_meeting *meeting, const struct kg_agenda_entry *entry);
 void kg_room_view_agenda(struct kg_room_state *state, const struct kg_room_meeting *meetings, uint32_t count);
+void kg_room_view_next(struct kg_room_state *state, const struct kg_agenda_day *next);
 /* What of the state follows from state->wall_us alone. */
 void kg_room_view_time(struct kg_room_state *state);

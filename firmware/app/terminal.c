@@ -103,6 +103,8 @@ static void show_agenda(struct terminal *t)
         kg_room_view_meeting(&meetings[i], &day.entries[i]);
     t->next_day_us = kg_agenda_next_day_us(wall_us);
     kg_room_machine_agenda(t->machine, meetings, count, kg_agenda_cache_time_us(t->agenda));
+    kg_agenda_cache_next(t->agenda, wall_us, &day);
+    kg_room_machine_next(t->machine, &day);
 }
 
 /* --- one turn of the main loop -------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ enum {
     KG_ROOM_TITLE_SIZE = 256,
     KG_ROOM_MAX_SITES = 6,         /* other sites named on one card; site_count may say more */
     KG_ROOM_MAX_MEETINGS = 32,     /* today's */
+    KG_ROOM_MAX_NEXT = 6,          /* of the days after today */
     KG_ROOM_MAX_PARTICIPANTS = 16, /* other rooms in the meeting */
 };
 
@@ -55,6 +56,12 @@ struct kg_room_meeting {
     uint32_t site_count; /* all others; those past the last with a name above are only counted */
     enum kg_meeting_state state;
     bool joinable; /* 「会議に参加」 is offered */
+};
+
+/* A meeting of another day: only said. */
+struct kg_room_next {
+    char title[KG_ROOM_TITLE_SIZE];
+    int64_t start_us, end_us; /* wall */
 };
 
 /* The steps of joining, in the order shown. */
@@ -139,6 +146,8 @@ struct kg_room_state {
     bool notices[KG_NOTICE_COUNT];
     struct kg_room_meeting meetings[KG_ROOM_MAX_MEETINGS]; /* today's by start time */
     uint32_t meeting_count;
+    struct kg_room_next next[KG_ROOM_MAX_NEXT]; /* after today, by start; none of them cancelled */
+    uint32_t next_count;
     struct kg_room_joining joining;    /* KG_SCREEN_JOINING */
     struct kg_room_in_meeting meeting; /* KG_SCREEN_MEETING */
     struct kg_room_ended ended;        /* KG_SCREEN_ENDED */

@@ -49,9 +49,11 @@ void kg_words_range(char *text, size_t size, int64_t start_us, int64_t end_us)
     put(text, size, "%d:%02d – %d:%02d", a.tm_hour, a.tm_min, b.tm_hour, b.tm_min);
 }
 
+static const char *const japanese_days[] = {"日", "月", "火", "水", "木", "金", "土"};
+
 static void japanese_date(char *text, size_t size, const struct tm *tm)
 {
-    static const char *const days[] = {"日", "月", "火", "水", "木", "金", "土"};
+    const char *const *days = japanese_days;
     int era_year = tm->tm_year + 1900 - 2018; /* 令和1年 is 2019; earlier dates come from a wrong clock */
     if (era_year < 1)
         put(text, size, "%d年%d月%d日(%s)", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday,
@@ -74,6 +76,18 @@ void kg_words_date(char *text, size_t size, int64_t wall_us)
         japanese_date(text, size, &tm);
     else
         put(text, size, "%s, %d %s %d", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900);
+}
+
+void kg_words_day(char *text, size_t size, int64_t wall_us)
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm = local(wall_us);
+    if (kg_i18n_language() == KG_UI_JAPANESE)
+        put(text, size, "%d月%d日(%s)", tm.tm_mon + 1, tm.tm_mday, japanese_days[tm.tm_wday]);
+    else
+        put(text, size, "%s %d %s", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon]);
 }
 
 void kg_words_duration(char *text, size_t size, int64_t duration_us)

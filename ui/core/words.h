@@ -12,6 +12,7 @@ void kg_words_clock(char *text, size_t size, int64_t wall_us); /* 14:05 */
 void kg_words_moment(char *text, size_t size, int64_t wall_us, int64_t now_us);
 void kg_words_range(char *text, size_t size, int64_t start_us, int64_t end_us); /* 14:00 – 15:30 */
 void kg_words_date(char *text, size_t size, int64_t wall_us);         /* 令和8年11月21日(土) */
+void kg_words_day(char *text, size_t size, int64_t wall_us);          /* 11月24日(火) */
 void kg_words_duration(char *text, size_t size, int64_t duration_us); /* 1時間5分; under a minute 1分未満 */
 void kg_words_remaining(char *text, size_t size, int64_t now_us, int64_t end_us); /* 残り 32分 */
 void kg_words_office(char *text, size_t size, const struct kg_room_name *name);   /* 架空市 企画課 */

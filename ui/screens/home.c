@@ -1,5 +1,6 @@
 /* Home: the clock, this room, its health, today's meetings, and one large button on the meeting that matters.
  */
+#include "screens/home_list.h"
 #include "screens/screen.h"
 
 #include <stdio.h>
@@ -14,12 +15,7 @@
 #include "widgets/notice.h"
 #include "widgets/sites.h"
 
-enum {
-    ROWS = 5, /* meetings on one page */
-    ROW_HEIGHT = 96,
-    ROW_GAP = 10,
-    LEFT_WIDTH = 560,
-};
+enum { LEFT_WIDTH = 560, CLOCK_MIN = 540 /* of a column whose clock is large */ };
 
 /* --- header: who we are, how we are --- */
 
@@ -131,10 +127,24 @@ static bool find_trouble(const struct kg_room_state *s, char *text, size_t size,
 
 /* --- left: clock and the offered meeting --- */
 
-static void draw_clock(struct kg_canvas *c, struct kg_rect box, const struct kg_room_state *s)
+/* Cut from the top of the column: large, or in one line where strips above have taken the place. */
+static void draw_clock(struct kg_canvas *c, struct kg_rect *column, const struct kg_room_state *s)
 {
     char text[64];
     kg_words_clock(text, sizeof(text), s->wall_us);
+    if (column->h < CLOCK_MIN) {
+        struct kg_text_style style = {.size = KG_TEXT_BANNER, .color = KG_COLOR_TEXT, .bold = true};
+        struct kg_rect row = kg_rect_cut_top(column, 72);
+        kg_canvas_text(c, kg_rect_cut_left(&row, kg_canvas_text_width(c, style, text) + KG_SPACE_L), style,
+                       text);
+        kg_words_date(text, sizeof(text), s->wall_us);
+        style = (struct kg_text_style){.size = KG_TEXT_LARGE, .color = KG_COLOR_TEXT_MUTED};
+        if (kg_canvas_text_width(c, style, text) > row.w)
+            style.size = KG_TEXT_SMALL;
+        kg_canvas_text(c, row, style, text);
+        return;
+    }
+    struct kg_rect box = kg_rect_cut_top(column, 180);
     kg_canvas_text(c, kg_rect_cut_top(&box, 136),
                    (struct kg_text_style){.size = KG_TEXT_CLOCK, .color = KG_COLOR_TEXT, .bold = true}, text);
     kg_words_date(text, sizeof(text), s->wall_us);
@@ -215,119 +225,6 @@ static void draw_offered(struct kg_canvas *c, struct kg_rect card, const struct 
                                              : "接続が戻ると参加できます"));
 }
 
-/* --- right: today's list --- */
-
-static int row_tag(struct kg_canvas *c, struct kg_rect row, const struct kg_room_meeting *m)
-{
-    const char *label = m->state == KG_MEETING_NOW         ? kg_tr("開催中")
-                        : m->state == KG_MEETING_ENDED     ? kg_tr("終了")
-                        : m->state == KG_MEETING_CANCELLED ? kg_tr("中止")
-                                                           : NULL;
-    if (!label)
-        return 0;
-    int width = kg_chip_width(c, NULL, label);
-    enum kg_tone tone = m->state == KG_MEETING_NOW ? KG_TONE_GOOD : KG_TONE_PLAIN;
-    kg_chip(c, row.x + row.w - width, row.y + (row.h - KG_CHIP_HEIGHT) / 2, tone, NULL, label);
-    return width + KG_SPACE_M;
-}
-
-static void draw_row(struct kg_canvas *c, struct kg_rect row, const struct kg_room_meeting *m, bool offered,
-                     uint32_t index)
-{
-    char text[1024];
-    bool over = m->state == KG_MEETING_ENDED || m->state == KG_MEETING_CANCELLED;
-    if (!over)
-        kg_canvas_shadow(c, row, KG_RADIUS_M, 10);
-    kg_canvas_round(c, row, KG_RADIUS_M, over ? KG_COLOR_SUNKEN : KG_COLOR_SURFACE);
-    if (offered)
-        kg_canvas_ring(c, row, KG_RADIUS_M, 3, KG_COLOR_PRIMARY);
-    struct kg_rect inner = kg_rect_inset(row, 20, 12);
-    struct kg_rect times = kg_rect_cut_left(&inner, 100);
-    enum kg_color front = over ? KG_COLOR_TEXT_MUTED : KG_COLOR_TEXT;
-    kg_words_clock(text, sizeof(text), m->start_us);
-    kg_canvas_text(c, kg_rect_cut_top(&times, 40),
-                   (struct kg_text_style){.size = KG_TEXT_LARGE, .color = front, .bold = true}, text);
-    kg_words_clock(text, sizeof(text), m->end_us);
-    kg_canvas_text(c, times, (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED},
-                   text);
-    kg_canvas_round(c, kg_rect(inner.x, inner.y + 4, 4, inner.h - 8), 2,
-                    over ? KG_COLOR_OUTLINE : KG_COLOR_PRIMARY);
-    kg_rect_cut_left(&inner, 24);
-    if (m->joinable && !offered) {
-        char id[32];
-        snprintf(id, sizeof(id), "home.join.%u", index);
-        struct kg_rect button = kg_rect_cut_right(&inner, 112);
-        button = kg_rect(button.x, row.y + (row.h - 60) / 2, button.w, 60);
-        kg_button(c, button,
-                  &(struct kg_button){
-                      .id = id, .label = kg_tr("参加"), .value = m->uid, .kind = KG_BUTTON_SECONDARY});
-        kg_rect_cut_right(&inner, KG_SPACE_M);
-    }
-    kg_canvas_text(c, kg_rect_cut_top(&inner, 40),
-                   (struct kg_text_style){.size = KG_TEXT_BODY, .color = front, .bold = true, .data = true},
-                   m->title);
-    if (!m->joinable || offered)
-        kg_rect_cut_right(&inner, row_tag(c, inner, m));
-    kg_sites_line(c, inner,
-                  (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .data = true},
-                  m);
-}
-
-static void draw_pager(struct kg_canvas *c, struct kg_rect row, int page, int pages)
-{
-    char text[32];
-    struct kg_rect previous = kg_rect_cut_left(&row, 160), next = kg_rect_cut_right(&row, 160);
-    if (page > 0)
-        kg_button(c, previous,
-                  &(struct kg_button){.id = "home.previous",
-                                      .label = kg_tr("前の予定"),
-                                      .icon = KG_ICON_UP,
-                                      .kind = KG_BUTTON_SECONDARY,
-                                      .size = KG_TEXT_SMALL});
-    if (page < pages - 1)
-        kg_button(c, next,
-                  &(struct kg_button){.id = "home.next",
-                                      .label = kg_tr("次の予定"),
-                                      .icon = KG_ICON_DOWN,
-                                      .kind = KG_BUTTON_SECONDARY,
-                                      .size = KG_TEXT_SMALL});
-    snprintf(text, sizeof(text), "%d / %d", page + 1, pages);
-    kg_canvas_text(
-        c, row,
-        (struct kg_text_style){.size = KG_TEXT_SMALL, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_CENTER},
-        text);
-}
-
-static void draw_list(struct kg_canvas *c, struct kg_rect box, const struct kg_room_state *s,
-                      const struct kg_view *view, const struct kg_room_meeting *offered)
-{
-    char text[64];
-    int count = (int)KG_MIN(s->meeting_count, (uint32_t)KG_ROOM_MAX_MEETINGS);
-    struct kg_rect head = kg_rect_cut_top(&box, 40);
-    kg_canvas_text(c, head,
-                   (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT, .bold = true},
-                   kg_tr("本日の予定"));
-    snprintf(text, sizeof(text), kg_tr("%d件"), count);
-    kg_canvas_text(
-        c, head,
-        (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT_MUTED, .align = KG_ALIGN_RIGHT},
-        text);
-    kg_rect_cut_top(&box, 8);
-    int rows = (box.h + ROW_GAP) / (ROW_HEIGHT + ROW_GAP);
-    if (count > rows)
-        rows = KG_MAX((box.h - 60) / (ROW_HEIGHT + ROW_GAP), 1);
-    int pages = KG_MAX((count + rows - 1) / rows, 1);
-    int page = (offered ? (int)(offered - s->meetings) / rows : 0) + view->home_page;
-    page = KG_MAX(KG_MIN(page, pages - 1), 0);
-    for (int i = page * rows; i < count && i < (page + 1) * rows; i++) {
-        draw_row(c, kg_rect_cut_top(&box, ROW_HEIGHT), &s->meetings[i], &s->meetings[i] == offered,
-                 (uint32_t)i);
-        kg_rect_cut_top(&box, ROW_GAP);
-    }
-    if (pages > 1)
-        draw_pager(c, kg_rect_cut_bottom(&box, 56), page, pages);
-}
-
 static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struct kg_view *view)
 {
     struct kg_rect all = kg_canvas_area(c);
@@ -345,23 +242,22 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
         kg_notice_strip(c, kg_rect_cut_top(&page, 60), KG_TONE_WARN, KG_ICON_CALL_END, trouble);
     }
     kg_rect_cut_top(&page, 20);
-    if (s->meeting_count == 0) {
-        draw_clock(c, kg_rect_cut_top(&page, 180), s);
+    if (s->meeting_count == 0 && s->next_count == 0) {
+        draw_clock(c, &page, s);
         kg_rect_cut_top(&page, KG_SPACE_M);
         draw_no_meeting(c, page, s);
         return;
     }
     struct kg_rect left = kg_rect_cut_left(&page, LEFT_WIDTH + (all.w - KG_PANEL_WIDTH) / 2);
     kg_rect_cut_left(&page, KG_SPACE_XL);
-    draw_clock(c, kg_rect_cut_top(&left, 180), s);
+    draw_clock(c, &left, s);
     kg_rect_cut_top(&left, KG_SPACE_M);
     const struct kg_room_meeting *offered = kg_room_meeting_offered(s);
     if (offered)
         draw_offered(c, left, s, offered);
     else
         draw_no_meeting(c, left, s);
-    kg_rect_cut_top(&page, 12);
-    draw_list(c, page, s, view, offered);
+    kg_home_list(c, page, s, view, offered);
 }
 
 static struct kg_intent touch(const struct kg_room_state *s, struct kg_view *view,

@@ -52,6 +52,34 @@ static void test_kept_over_restarts(void **state)
     kg_agenda_cache_destroy(cache);
 }
 
+static void test_coming_days(void **state)
+{
+    (void)state;
+    static const char more[] =
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n"
+        "BEGIN:VEVENT\r\nUID:today@test\r\nDTSTART:20261121T010000Z\r\nDTEND:20261121T020000Z\r\nEND:"
+        "VEVENT\r\n"
+        "BEGIN:VEVENT\r\nUID:over midnight@test\r\nDTSTART:20261121T140000Z\r\nDTEND:20261121T160000Z\r\n"
+        "END:VEVENT\r\n"
+        "BEGIN:VEVENT\r\nUID:later@test\r\nDTSTART:20261130T010000Z\r\nDTEND:20261130T020000Z\r\nEND:"
+        "VEVENT\r\n"
+        "BEGIN:VEVENT\r\nUID:off@test\r\nDTSTART:20261123T010000Z\r\nDTEND:20261123T020000Z\r\n"
+        "STATUS:CANCELLED\r\nEND:VEVENT\r\n"
+        "BEGIN:VEVENT\r\nUID:first@test\r\nDTSTART:20261121T150000Z\r\nDTEND:20261121T160000Z\r\nEND:"
+        "VEVENT\r\n"
+        "END:VCALENDAR\r\n";
+    struct kg_agenda_day next;
+    struct kg_agenda_cache *cache = kg_agenda_cache_create(folder);
+    kg_agenda_cache_next(cache, MORNING_US, &next);
+    assert_int_equal(next.count, 0);
+    assert_true(kg_agenda_cache_put(cache, more, MORNING_US));
+    kg_agenda_cache_next(cache, MORNING_US, &next);
+    assert_int_equal(next.count, 2);
+    assert_string_equal(next.entries[0].uid, "first@test"); /* at midnight */
+    assert_string_equal(next.entries[1].uid, "later@test");
+    kg_agenda_cache_destroy(cache);
+}
+
 static void test_next_day(void **state)
 {
     (void)state;
@@ -96,6 +124,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kept_over_restarts, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_coming_days, make_folder, remove_folder),
         cmocka_unit_test(test_next_day),
         cmocka_unit_test_setup_teardown(test_damaged_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_unwritable_folder, make_folder, remove_folder),

@@ -44,6 +44,23 @@ static struct kg_room_meeting *add(struct kg_room_state *s, int start, int lengt
     return m;
 }
 
+static void add_next(struct kg_room_state *s, int days, int hour, int length, const char *title)
+{
+    /* STATES_WALL_US is 14:28. */
+    struct kg_room_next *m = &s->next[s->next_count++];
+    m->start_us = STATES_WALL_US + (days * 1440 + hour * 60 - 868) * MINUTE_US;
+    m->end_us = m->start_us + length * MINUTE_US;
+    kg_room_text_set(m->title, sizeof(m->title), title);
+}
+
+static void coming_days(struct kg_room_state *s)
+{
+    add_next(s, 2, 10, 60, "定例連絡会");
+    add_next(s, 3, 13, 90, "情報セキュリティ研修(第2回)");
+    add_next(s, 5, 9, 30, "防災行政無線の更新に関する打合せ");
+    add_next(s, 12, 15, 60, LONG_TITLE);
+}
+
 static void day(struct kg_room_state *s)
 {
     base(s);
@@ -53,6 +70,7 @@ static void day(struct kg_room_state *s)
     m->site_count = 2;
     add(s, 62, 60, "住民窓口サービス改善の検討会", "見本村", "役場2階会議室");
     add(s, 152, 30, "議会対応 事前打合せ", "架空市西支所", "会議室B");
+    coming_days(s);
 }
 
 static void home_upcoming(struct kg_room_state *s)
@@ -84,6 +102,12 @@ static void home_lost_before(struct kg_room_state *s)
 {
     day(s);
     s->lost_us = STATES_WALL_US - 1000 * MINUTE_US;
+}
+
+static void home_none_coming(struct kg_room_state *s)
+{
+    base(s);
+    coming_days(s);
 }
 
 static void home_all_over(struct kg_room_state *s)
@@ -140,6 +164,12 @@ static void home_alone(struct kg_room_state *s)
 static void home_one(struct kg_room_state *s)
 {
     home_with(s, 1);
+}
+
+static void home_one_coming(struct kg_room_state *s)
+{
+    home_with(s, 1);
+    coming_days(s);
 }
 
 static void home_three(struct kg_room_state *s)
@@ -373,6 +403,8 @@ ERROR_CASE(internal, INTERNAL)
 const struct state_case state_cases[] = {
     {"home", day, false, false, 0},
     {"home-none", base, false, false, 0},
+    {"home-none-coming", home_none_coming, false, false, 0},
+    {"home-one-coming", home_one_coming, false, false, 0},
     {"home-over", home_all_over, false, false, 0},
     {"home-upcoming", home_upcoming, false, false, 0},
     {"home-away", home_away, false, false, 0},
