@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "unit/cmocka_all.h"
-#include "unit/rtp_flow/line_world.h"
+#include "unit/rtp/line_world.h"
 
 #define LINE_BPS 20e6
 #define MAX_BPS  2000000

@@ -2,7 +2,7 @@
 #include "unit/cmocka_all.h"
 
 #include "rtp/slot_rewrite.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 enum { SLOT = 0x510, A = 0xa, B = 0xb };
 

@@ -1,7 +1,7 @@
-#include "unit/rtp_flow/line_world.h"
+#include "unit/rtp/line_world.h"
 
 #include "unit/cmocka_all.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 enum { CLOCK_US = 5000000 }; /* the receiver's timers are ahead of ours; its stamps may be by more */
 

@@ -2,7 +2,7 @@
 #include "unit/cmocka_all.h"
 
 #include "rtp/audio_jitter.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 enum { IN_FLIGHT = 4096, SOURCE = 5 };
 

@@ -2,7 +2,7 @@
 #include "unit/cmocka_all.h"
 
 #include "rtp/playout.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 enum { FRAME_US = 33333, TRIP_US = 25000 };
 

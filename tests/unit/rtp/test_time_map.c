@@ -3,7 +3,7 @@
 
 #include "rtp/rtcp.h"
 #include "rtp/time_map.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 #define WALL_US INT64_C(1790000000000000)
 

@@ -3,7 +3,7 @@
 
 #include "rtp/twcc_receiver.h"
 #include "rtp/twcc_sender.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 /* Over the wire and back: what the sender would see. */
 static struct kg_rtcp carried(const struct kg_rtcp *in)

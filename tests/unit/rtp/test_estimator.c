@@ -1,6 +1,6 @@
 /* The send limit on lines wide and narrow, lossy, cut and unused. */
 #include "unit/cmocka_all.h"
-#include "unit/rtp_flow/line_world.h"
+#include "unit/rtp/line_world.h"
 
 static void wide_line_is_used_to_the_setting(void **state)
 {

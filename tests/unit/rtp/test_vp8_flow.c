@@ -5,7 +5,7 @@
 #include "rtp/vp8.h"
 #include "rtp/vp8_assembler.h"
 #include "rtp/vp8_packetiser.h"
-#include "unit/rtp_flow/flow_help.h"
+#include "unit/rtp/flow_help.h"
 
 enum { SSRC = 77, MAX_WAIT_US = 200000 };
 
