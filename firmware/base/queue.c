@@ -14,7 +14,8 @@ struct kg_queue {
     size_t head;
     size_t count;
     bool closed;
-    bool signalled;
+    bool polled;    /* somebody has asked for fd: else it costs two system calls an element for nobody */
+    bool signalled; /* fd is readable */
     int fd;
     size_t capacity;
     size_t element_size;
@@ -53,7 +54,7 @@ void kg_queue_destroy(struct kg_queue *q)
 static void update_fd_locked(struct kg_queue *q)
 {
     kg_mutex_assert_held(&q->mutex);
-    bool wanted = q->count > 0 || q->closed;
+    bool wanted = q->polled && (q->count > 0 || q->closed);
     uint64_t value = 1;
     ssize_t ignored = 0;
     if (wanted && !q->signalled)
@@ -130,7 +131,11 @@ size_t kg_queue_count(struct kg_queue *q)
     return n;
 }
 
-int kg_queue_fd(const struct kg_queue *q)
+int kg_queue_fd(struct kg_queue *q)
 {
+    kg_mutex_lock(&q->mutex);
+    q->polled = true;
+    update_fd_locked(q);
+    kg_mutex_unlock(&q->mutex);
     return q->fd;
 }

@@ -28,4 +28,4 @@ size_t kg_queue_count(struct kg_queue *queue);
 
 /* A descriptor that polls readable while elements wait: for event loops. The queue owns it; do not read it.
  */
-int kg_queue_fd(const struct kg_queue *queue);
+int kg_queue_fd(struct kg_queue *queue);
