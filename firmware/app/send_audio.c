@@ -1,5 +1,6 @@
 #include "app/send_audio.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,26 +11,30 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { BLOCKS = 32, RETRY_US = 2000000, VOICE_LEVEL = 50 /* −dBov: quieter counts as no voice */ };
+enum { FRAMES = 16, RETRY_US = 2000000, VOICE_LEVEL = 50 /* −dBov: quieter counts as no voice */ };
 
-struct block {
-    int64_t capture_us;
-    int16_t samples[KG_AUDIO_BLOCK_SAMPLES];
+enum { FRAME_BLOCKS = KG_OPUS_FRAME_SAMPLES / KG_AUDIO_BLOCK_SAMPLES };
+static_assert(FRAME_BLOCKS * KG_AUDIO_BLOCK_SAMPLES == KG_OPUS_FRAME_SAMPLES, "a packet holds whole blocks");
+
+/* What one packet holds. The device's blocks are gathered to that before the coder is woken. */
+struct frame {
+    int64_t capture_us[FRAME_BLOCKS];
+    int16_t samples[KG_OPUS_FRAME_SAMPLES];
 };
 
 struct kg_send_audio {
     struct kg_send_audio_params params;
     char *microphone, *speaker;
     struct kg_thread thread;
-    struct kg_queue *blocks; /* of struct block: device → thread */
+    struct kg_queue *frames; /* of struct frame: device → thread */
     atomic_bool muted, stopping;
     atomic_uint loss_percent;
+    /* Of the device's thread. */
+    struct frame gathered;
+    unsigned blocks; /* in it */
     /* Of the thread. */
     struct kg_audio *device;
     struct kg_opus_encoder *encoder;
-    int16_t frame[KG_OPUS_FRAME_SAMPLES];
-    size_t filled;
-    int64_t frame_us;
     uint32_t position, coded_loss;
     bool device_muted;
 };
@@ -44,9 +49,14 @@ static void on_play(void *user, int16_t *out, int64_t playout_us)
 static void on_captured(void *user, const int16_t *samples, int64_t capture_us)
 {
     struct kg_send_audio *audio = user;
-    struct block block = {.capture_us = capture_us};
-    memcpy(block.samples, samples, sizeof block.samples);
-    if (!kg_queue_push(audio->blocks, &block))
+    struct frame *frame = &audio->gathered;
+    memcpy(frame->samples + (size_t)audio->blocks * KG_AUDIO_BLOCK_SAMPLES, samples,
+           KG_AUDIO_BLOCK_SAMPLES * sizeof *samples);
+    frame->capture_us[audio->blocks++] = capture_us;
+    if (audio->blocks < FRAME_BLOCKS)
+        return;
+    audio->blocks = 0;
+    if (!kg_queue_push(audio->frames, frame))
         return; /* the coder is 320 ms behind: what is newest is dropped, the clock goes on by capture time */
 }
 
@@ -67,41 +77,36 @@ static uint8_t level_of(const int16_t *samples, size_t count)
     return dbov < -127 ? 127 : dbov > 0 ? 0 : (uint8_t)lround(-dbov);
 }
 
-static void code(struct kg_send_audio *audio)
+static void code(struct kg_send_audio *audio, const struct frame *frame)
 {
     uint32_t loss = atomic_load(&audio->loss_percent);
     if (loss != audio->coded_loss) {
         kg_opus_encoder_set_loss(audio->encoder, loss);
         audio->coded_loss = loss;
     }
-    struct kg_coded_sound coded = {.position = audio->position, .capture_us = audio->frame_us};
-    coded.level = level_of(audio->frame, KG_OPUS_FRAME_SAMPLES);
+    struct kg_coded_sound coded = {.position = audio->position, .capture_us = frame->capture_us[0]};
+    coded.level = level_of(frame->samples, KG_OPUS_FRAME_SAMPLES);
     coded.voice = coded.level < VOICE_LEVEL;
     coded.size =
-        (uint16_t)kg_opus_encoder_encode(audio->encoder, audio->frame, coded.data, sizeof coded.data);
+        (uint16_t)kg_opus_encoder_encode(audio->encoder, frame->samples, coded.data, sizeof coded.data);
     if (coded.size > 0 && !kg_queue_push(audio->params.coded, &coded))
         kg_log(KG_LOG_DEBUG, "app", NULL, "sound is dropped before the net");
 }
 
-static void take_block(struct kg_send_audio *audio, const struct block *block)
+static void take_frame(struct kg_send_audio *audio, const struct frame *frame)
 {
     bool muted = atomic_load(&audio->muted);
     if (muted != audio->device_muted) {
         kg_audio_set_mute(audio->device, muted);
         audio->device_muted = muted;
     }
-    if (!muted)
-        kg_tap_sound(audio->params.tap, KG_TAP_MICROPHONE, block->samples, KG_AUDIO_BLOCK_SAMPLES,
-                     block->capture_us);
-    if (audio->filled == 0)
-        audio->frame_us = block->capture_us;
-    memcpy(audio->frame + audio->filled, block->samples, sizeof block->samples);
-    audio->filled += KG_AUDIO_BLOCK_SAMPLES;
-    if (audio->filled < KG_OPUS_FRAME_SAMPLES)
-        return;
-    audio->filled = 0;
-    if (!muted)
-        code(audio);
+    if (!muted) {
+        for (unsigned i = 0; i < FRAME_BLOCKS; i++)
+            kg_tap_sound(audio->params.tap, KG_TAP_MICROPHONE,
+                         frame->samples + (size_t)i * KG_AUDIO_BLOCK_SAMPLES, KG_AUDIO_BLOCK_SAMPLES,
+                         frame->capture_us[i]);
+        code(audio, frame);
+    }
     audio->position += KG_OPUS_FRAME_SAMPLES;
 }
 
@@ -115,7 +120,7 @@ static void report_no_sound(struct kg_send_audio *audio)
 /* Until it opens; the device then says itself what it found. false: to be stopped before that. */
 static bool open_device(struct kg_send_audio *audio, const struct kg_audio_params *params)
 {
-    struct block none;
+    struct frame none;
     bool reported = false;
     while (!atomic_load(&audio->stopping)) {
         audio->device = kg_audio_open(params);
@@ -124,7 +129,7 @@ static bool open_device(struct kg_send_audio *audio, const struct kg_audio_param
         if (!reported)
             report_no_sound(audio);
         reported = true;
-        (void)!kg_queue_pop_wait(audio->blocks, &none, kg_clock_now_us() + RETRY_US);
+        (void)!kg_queue_pop_wait(audio->frames, &none, kg_clock_now_us() + RETRY_US);
     }
     return false;
 }
@@ -142,16 +147,16 @@ static void run(void *arg)
         return;
     kg_audio_set_mute(audio->device, audio->device_muted);
     kg_audio_set_volume(audio->device, audio->params.volume);
-    struct block block;
-    while (kg_queue_pop_wait(audio->blocks, &block, INT64_MAX))
-        take_block(audio, &block);
+    struct frame frame;
+    while (kg_queue_pop_wait(audio->frames, &frame, INT64_MAX))
+        take_frame(audio, &frame);
     kg_audio_close(audio->device);
 }
 
 static void destroy_parts(struct kg_send_audio *audio)
 {
     kg_opus_encoder_destroy(audio->encoder);
-    kg_queue_destroy(audio->blocks);
+    kg_queue_destroy(audio->frames);
     free(audio->microphone);
     free(audio->speaker);
     free(audio);
@@ -165,12 +170,12 @@ struct kg_send_audio *kg_send_audio_create(const struct kg_send_audio_params *pa
     audio->params = *params;
     audio->microphone = strdup(params->microphone);
     audio->speaker = strdup(params->speaker);
-    audio->blocks = kg_queue_create(BLOCKS, sizeof(struct block));
+    audio->frames = kg_queue_create(FRAMES, sizeof(struct frame));
     audio->device_muted = params->muted;
     atomic_init(&audio->muted, params->muted);
     const struct kg_opus_encoder_params opus = {.rate_bps = params->rate_bps, .complexity = 5};
     audio->encoder = kg_opus_encoder_create(&opus);
-    if (!audio->microphone || !audio->speaker || !audio->blocks || !audio->encoder ||
+    if (!audio->microphone || !audio->speaker || !audio->frames || !audio->encoder ||
         !kg_thread_start(&audio->thread, "send-audio", run, audio)) {
         kg_log(KG_LOG_ERROR, "app", NULL, "cannot start the sound's thread");
         destroy_parts(audio);
@@ -184,7 +189,7 @@ void kg_send_audio_destroy(struct kg_send_audio *audio)
     if (!audio)
         return;
     atomic_store(&audio->stopping, true);
-    kg_queue_close(audio->blocks);
+    kg_queue_close(audio->frames);
     kg_thread_join(&audio->thread);
     destroy_parts(audio);
 }

@@ -41,7 +41,7 @@ struct kg_send_audio;
  * again every 2 s. */
 KG_MUST_CHECK struct kg_send_audio *kg_send_audio_create(const struct kg_send_audio_params *params);
 void kg_send_audio_destroy(struct kg_send_audio *audio);
-/* Muted: nothing is coded from the next block on. */
+/* Muted: nothing is coded from the next packet on. */
 void kg_send_audio_set_mute(struct kg_send_audio *audio, bool muted);
 /* What the receivers lose; 0 switches redundancy off. */
 void kg_send_audio_set_loss(struct kg_send_audio *audio, uint32_t percent);

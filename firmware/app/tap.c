@@ -23,6 +23,7 @@ enum {
     HEADER_BYTES = 32,
     WAITING = 2048,
     WAITING_BYTES = 48 * 1024 * 1024,
+    GATHER_US = 50000,
     NICENESS = 10
 };
 
@@ -56,7 +57,8 @@ static bool write_all(int fd, const uint8_t *data, size_t size)
     return true;
 }
 
-/* A disk may stop its writer for as long as it likes: what is measured must not wait with it. */
+/* A disk may stop its writer for as long as it likes: what is measured must not wait with it, nor wake it for
+ * each record. */
 static void run(void *arg)
 {
     struct kg_tap *tap = arg;
@@ -69,6 +71,8 @@ static void run(void *arg)
             kg_log(KG_LOG_ERROR, "app", NULL, "a tap cannot be written: %m");
         atomic_fetch_sub(&tap->waiting_bytes, record->size);
         free(record);
+        if (kg_queue_count(tap->records) == 0)
+            usleep(GATHER_US);
     }
 }
 

@@ -21,8 +21,8 @@ struct kg_audio *kg_audio_open(const struct kg_audio_params *params)
 {
     static const int16_t block[KG_AUDIO_BLOCK_SAMPLES];
     atomic_fetch_add(&opened, 1);
-    if (hurry)
-        params->captured(params->user, block, 1); /* what comes in ends the pause before the next try */
+    for (int i = 0; hurry && i < 2; i++)
+        params->captured(params->user, block, i); /* a packet's worth ends the pause before the next try */
     bool refused = atomic_fetch_sub(&refusals, 1) > 0;
     sem_post(&tried);
     return refused ? NULL : &device;
