@@ -29,7 +29,7 @@ struct kg_ui {
     struct kg_window window;
     struct kg_canvas *canvas;
     struct kg_room_state state; /* what is, or is about to be, on screen */
-    struct kg_room_state next;  /* scratch of kg_ui_update */
+    struct kg_room_state next;  /* as given last, but for the times */
     struct kg_view view;
     bool dirty; /* everything must be drawn */
     uint64_t draws;
@@ -128,6 +128,13 @@ void kg_ui_update(struct kg_ui *ui, const struct kg_room_state *state)
 {
     kg_owner_check(&ui->owner);
     const int64_t minute_us = 60 * INT64_C(1000000); /* no screen shows less: less must not draw */
+    bool same_minute = state->wall_us / minute_us == ui->state.wall_us / minute_us &&
+                       state->agenda_us / minute_us == ui->state.agenda_us / minute_us;
+    /* A hundred kilobytes, looked at for every picture: copied only when something is new. */
+    ui->next.wall_us = state->wall_us;
+    ui->next.agenda_us = state->agenda_us;
+    if (same_minute && memcmp(&ui->next, state, sizeof(ui->next)) == 0)
+        return;
     memcpy(&ui->next, state, sizeof(ui->next));
     ui->next.wall_us -= ui->next.wall_us % minute_us;
     ui->next.agenda_us -= ui->next.agenda_us % minute_us;
