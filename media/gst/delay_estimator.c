@@ -30,7 +30,7 @@ struct kg_delay_estimator {
     uint32_t rate_hz;
     size_t reach, hop, size; /* size: of the transform, 2 × reach */
     GstFFTF32 *forward, *inverse;
-    float *near, *far; /* the last `size` samples, oldest first */
+    float *near, *far; /* `size` samples, oldest first, and behind them those since the last correlation */
     float *window;     /* over near's newer half */
     float *work;
     GstFFTF32Complex *near_spectrum, *far_spectrum, *sum;
@@ -46,8 +46,8 @@ static bool allocate(struct kg_delay_estimator *e)
     size_t bins = e->size / 2 + 1;
     e->forward = gst_fft_f32_new((gint)e->size, FALSE);
     e->inverse = gst_fft_f32_new((gint)e->size, TRUE);
-    e->near = calloc(e->size, sizeof *e->near);
-    e->far = calloc(e->size, sizeof *e->far);
+    e->near = calloc(e->size + e->hop, sizeof *e->near);
+    e->far = calloc(e->size + e->hop, sizeof *e->far);
     e->window = calloc(e->reach, sizeof *e->window);
     e->work = calloc(e->size, sizeof *e->work);
     e->near_spectrum = calloc(bins, sizeof *e->near_spectrum);
@@ -173,10 +173,9 @@ static void hop(struct kg_delay_estimator *e)
     judge(e, delay_us, confidence);
 }
 
-static void append(float *line, size_t size, const float *samples, size_t count)
+static void advance(float *line, size_t size, size_t count)
 {
-    memmove(line, line + count, (size - count) * sizeof *line);
-    memcpy(line + size - count, samples, count * sizeof *line);
+    memmove(line, line + count, size * sizeof *line);
 }
 
 void kg_delay_estimator_push(struct kg_delay_estimator *e, const float *near, const float *far,
@@ -184,14 +183,16 @@ void kg_delay_estimator_push(struct kg_delay_estimator *e, const float *near, co
 {
     while (samples) {
         size_t n = KG_MIN(samples, e->hop - e->fresh);
-        append(e->near, e->size, near, n);
-        append(e->far, e->size, far, n);
+        memcpy(e->near + e->size + e->fresh, near, n * sizeof *near);
+        memcpy(e->far + e->size + e->fresh, far, n * sizeof *far);
         near += n;
         far += n;
         samples -= n;
         e->fresh += n;
         if (e->fresh == e->hop) {
             e->fresh = 0;
+            advance(e->near, e->size, e->hop);
+            advance(e->far, e->size, e->hop);
             hop(e);
         }
     }

@@ -30,6 +30,7 @@ struct kg_echo_filter {
     float residual[BINS];      /* smoothed power of what the filter does not explain */
     uint32_t newest;
     uint32_t constrained; /* the part to be put right next */
+    uint32_t silent;      /* blocks in a row without far-end signal */
     float near_power, out_power;
 };
 
@@ -155,10 +156,40 @@ static float power_of(const float *block)
     return sum;
 }
 
+static bool is_silent(const int16_t *block)
+{
+    for (int i = 0; i < BLOCK; i++) {
+        if (block[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What learn() does to the coefficients' certainty in so many blocks without far-end signal. */
+static void grow_unsure(struct kg_echo_filter *filter, uint32_t blocks)
+{
+    float kept = powf(STILL_TRUE, (float)blocks);
+    for (int p = 0; p < PARTS; p++) {
+        for (int k = 0; k < BINS; k++) {
+            GstFFTF32Complex w = filter->weights[p][k];
+            filter->unsure[p][k] = kept * filter->unsure[p][k] + (1 - kept) * (w.r * w.r + w.i * w.i);
+        }
+    }
+}
+
 void kg_echo_filter_process(struct kg_echo_filter *filter, const int16_t *near, const int16_t *far,
                             int16_t *out)
 {
     float echo[BLOCK], heard[BLOCK], error[BLOCK];
+    bool silent = is_silent(far);
+    if (silent && filter->silent > PARTS) { /* none of it is left in the filter either: nothing to do */
+        filter->silent++;
+        memmove(out, near, BLOCK * sizeof *out);
+        return;
+    }
+    if (!silent && filter->silent > PARTS)
+        grow_unsure(filter, filter->silent - PARTS - 1);
+    filter->silent = silent ? filter->silent + 1 : 0;
     take_far(filter, far);
     expect(filter, echo);
     for (int i = 0; i < BLOCK; i++) {
