@@ -9,6 +9,7 @@
 #include "app/link_events.h"
 #include "app/remedy.h"
 #include "base/clock.h"
+#include "base/clock_floor.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/thread.h"
@@ -43,6 +44,7 @@ struct kg_link {
     bool welcomed;
     bool away; /* said in the log */
     enum kg_ws_failure away_failure;
+    struct kg_clock_floor clock;
     struct kg_call *call;
     struct kg_media *media;
     uint32_t request;
@@ -134,6 +136,8 @@ static void look_into(struct kg_link *link, const struct kg_message *message)
             kg_log(KG_LOG_INFO, "app", "app.relay-back", "the relay is there again");
         link->away = false;
         link->welcomed = true;
+        /* The relay's certificate is of this day too: the time is believed. */
+        kg_clock_floor_raise(&link->clock, kg_clock_wall_us() / 1000000);
         break;
     case KG_MESSAGE_JOINED:
         on_joined(link, message);
@@ -226,12 +230,29 @@ static struct kg_ws_client_params connection(const struct kg_terminal_settings *
     };
 }
 
+/* Certificates would be judged by it, and the relay blamed. */
+static bool clock_is_wrong(struct kg_link *link)
+{
+    struct kg_link_event event = {.kind = KG_LINK_CLOSED, .close = {.failure = KG_WS_TLS_NOT_YET}};
+    if (kg_clock_floor_believes(&link->clock, kg_clock_wall_us() / 1000000))
+        return false;
+    snprintf(event.close.detail, sizeof event.close.detail,
+             "this clock is behind a time that has been already");
+    log_away(link, &event.close);
+    link->welcomed = false;
+    post(link, &event);
+    return true;
+}
+
 static void connect_control(struct kg_link *link)
 {
     static const struct kg_ws_client_events events = {
         .opened = on_opened, .message = on_message, .closed = on_closed};
     const struct kg_ws_client_params params = connection(link->params.settings);
     kg_ws_client_destroy(link->control);
+    link->control = NULL;
+    if (clock_is_wrong(link))
+        return;
     link->welcomed = false;
     link->control = kg_ws_client_create(link->loop, &params, &events, link);
     if (!link->control) {
@@ -442,12 +463,22 @@ static void destroy_parts(struct kg_link *link)
     free(link);
 }
 
+static void open_clock(struct kg_link *link)
+{
+    char path[1024] = "";
+    const char *folder = link->params.settings->state_folder;
+    if (folder && (size_t)snprintf(path, sizeof path, "%s/clock", folder) >= sizeof path)
+        path[0] = '\0';
+    kg_clock_floor_open(&link->clock, path, kg_clock_floor_build_s());
+}
+
 struct kg_link *kg_link_create(const struct kg_link_params *params)
 {
     struct kg_link *link = calloc(1, sizeof *link);
     if (!link)
         return NULL;
     link->params = *params;
+    open_clock(link);
     link->actions = kg_queue_create(ACTIONS, sizeof(struct kg_room_action));
     link->events = kg_link_events_create(params->wake);
     link->events_lost = (struct kg_loop_timer){.fire = on_events_lost, .user = link};

@@ -37,6 +37,8 @@ void kg_clock_floor_open(struct kg_clock_floor *floor, const char *path, int64_t
     char text[64] = "";
     *floor = (struct kg_clock_floor){.floor_s = build_s};
     snprintf(floor->path, sizeof floor->path, "%s", path);
+    if (!*path)
+        return;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno != ENOENT)
@@ -80,7 +82,7 @@ void kg_clock_floor_raise(struct kg_clock_floor *floor, int64_t now_s)
     floor->floor_s = now_s;
     if (floor->stored_s && now_s - floor->stored_s < KG_CLOCK_FLOOR_STORE_S)
         return;
-    if (!store(floor))
+    if (*floor->path && !store(floor))
         kg_log(KG_LOG_WARN, "base", "clock.floor", "cannot write %s: %s", floor->path, strerror(errno));
     floor->stored_s = now_s; /* also when it failed: the next try is in an hour */
 }

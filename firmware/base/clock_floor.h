@@ -19,7 +19,7 @@ struct kg_clock_floor {
 /* When this program was configured for building (SOURCE_DATE_EPOCH, if that was set). */
 int64_t kg_clock_floor_build_s(void);
 /* path: the file of the last believed time, which need not exist; one that holds anything else counts as
- * missing (logged). path is copied. */
+ * missing (logged). "": nothing is kept. path is copied. */
 void kg_clock_floor_open(struct kg_clock_floor *floor, const char *path, int64_t build_s);
 /* May this be the time? */
 bool kg_clock_floor_believes(const struct kg_clock_floor *floor, int64_t now_s);

@@ -218,7 +218,7 @@ static bool open_signing(struct relay *r)
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", r->settings.state, KG_SIGNER_SOCKET);
     const char *socket = r->settings.signer_socket ? r->settings.signer_socket : path;
-    r->signing = kg_signing_create(socket, r->signatures);
+    r->signing = kg_signing_create(r->settings.state, socket, r->signatures);
     return r->signing || fail("cannot start the thread that asks the signer");
 }
 

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clock_floor.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/thread.h"
@@ -21,11 +24,16 @@ struct question {
 
 struct kg_signing {
     char *path;
+    struct kg_clock_floor clock;
     struct kg_queue *questions; /* of struct question */
     struct kg_queue *answers;
     struct kg_thread thread;
+    atomic_bool stopping;
     bool started;
 };
+
+#define CLOCK_FILE     "clock"
+#define CLOCK_EVERY_US (INT64_C(3600) * 1000000)
 
 static bool away(const char *path, const char *why, struct kg_problem *problem)
 {
@@ -115,13 +123,50 @@ static bool ask(const char *path, const char *question, struct kg_ca_certificate
     return ok;
 }
 
+/* A certificate of last year's date would be refused by every device, or outlive its room. */
+static bool clock_is_right(struct kg_signing *s, struct kg_problem *problem)
+{
+    int64_t now_s = kg_clock_wall_us() / 1000000;
+    if (kg_clock_floor_believes(&s->clock, now_s)) {
+        kg_clock_floor_raise(&s->clock, now_s);
+        return true;
+    }
+    return kg_problem_set(
+        problem,
+        "this machine's clock is behind a time that has been already, so nothing is signed: set "
+        "it, and try again (if it was once too far ahead, remove %s and restart first)",
+        s->clock.path);
+}
+
+/* Every hour too, so that a relay that signs seldom remembers the time. */
+static void look_at_clock(struct kg_signing *s)
+{
+    struct kg_problem problem;
+    if (!clock_is_right(s, &problem))
+        kg_log(KG_LOG_ERROR, "relay", "relay.clock", "%s", problem.text);
+}
+
+/* false: the queue is closed. */
+static bool next_question(struct kg_signing *s, struct question *q)
+{
+    for (;;) {
+        int64_t until_us = kg_clock_now_us() + CLOCK_EVERY_US;
+        look_at_clock(s);
+        if (kg_queue_pop_wait(s->questions, q, until_us))
+            return true;
+        if (atomic_load(&s->stopping))
+            return false;
+    }
+}
+
 static void run(void *arg)
 {
     struct kg_signing *s = arg;
     struct question q;
-    while (kg_queue_pop_wait(s->questions, &q, INT64_MAX)) {
+    while (next_question(s, &q)) {
         struct kg_signing_answer answer = {.request = q.request};
-        answer.ok = ask(s->path, q.line, &answer.certificate, &answer.problem);
+        answer.ok =
+            clock_is_right(s, &answer.problem) && ask(s->path, q.line, &answer.certificate, &answer.problem);
         free(q.line);
         if (!answer.ok)
             kg_log(KG_LOG_WARN, "relay", "signing.failed", "%s", answer.problem.text);
@@ -132,11 +177,14 @@ static void run(void *arg)
     }
 }
 
-struct kg_signing *kg_signing_create(const char *socket, struct kg_queue *answers)
+struct kg_signing *kg_signing_create(const char *state, const char *socket, struct kg_queue *answers)
 {
+    char clock[1024];
     struct kg_signing *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    snprintf(clock, sizeof clock, "%s/%s", state, CLOCK_FILE);
+    kg_clock_floor_open(&s->clock, clock, kg_clock_floor_build_s());
     s->answers = answers;
     s->path = strdup(socket);
     s->questions = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct question));
@@ -155,6 +203,7 @@ void kg_signing_destroy(struct kg_signing *s)
     /* Those waiting are not asked any more: the thread ends with the one in work. */
     while (s->questions && kg_queue_pop(s->questions, &left))
         free(left.line);
+    atomic_store(&s->stopping, true);
     if (s->started) {
         kg_queue_close(s->questions);
         kg_thread_join(&s->thread);

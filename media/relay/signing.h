@@ -27,9 +27,10 @@ struct kg_signing_answer {
                                              PATH: start kaigi-signer" */
 };
 
-/* socket: the signer's, copied. answers: of struct kg_signing_answer, borrowed, with room for
+/* state: folder of the last believed time: with a clock before it nothing is signed, and the log says so.
+ * socket: the signer's. Both are copied. answers: of struct kg_signing_answer, borrowed, with room for
  * KG_SIGNING_QUEUE. NULL: no thread or memory (logged). */
-struct kg_signing *kg_signing_create(const char *socket, struct kg_queue *answers);
+struct kg_signing *kg_signing_create(const char *state, const char *socket, struct kg_queue *answers);
 /* Waits for the question in work, at most KG_SIGNING_WAIT_US; those waiting get no answer. */
 void kg_signing_destroy(struct kg_signing *signing);
 

@@ -4,7 +4,10 @@
 
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/call.h"
 #include "app/link_events.h"
@@ -271,12 +274,43 @@ static void a_lost_event_begins_again(void **state)
     kg_link_destroy(link);
 }
 
+/* Nothing is dialled with a clock that has lost its time, and the screen hears why. */
+static void a_clock_behind_what_has_been_is_told(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/kaigi-link-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/clock", folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fprintf(out, "%lld\n", (long long)time(NULL) + 86400);
+    fclose(out);
+    const struct kg_terminal_settings settings = {.relay_host = "relay.example", .state_folder = folder};
+    const struct kg_link_params params = {.settings = &settings, .wake = wake};
+    calls = medias = clients = 0;
+    assert_int_equal(sem_init(&connecting, 0, 0) | sem_init(&go_on, 0, 0) | sem_init(&woken, 0, 0), 0);
+    struct kg_link *link = kg_link_create(&params);
+    assert_non_null(link);
+    want(link, KG_ROOM_CONNECT, false);
+    wait_for_wake();
+    struct kg_link_event event;
+    assert_true(kg_link_take(link, &event));
+    assert_int_equal(event.kind, KG_LINK_CLOSED);
+    assert_int_equal(event.close.failure, KG_WS_TLS_NOT_YET);
+    assert_non_null(strstr(event.close.detail, "clock"));
+    assert_int_equal(clients, 0);
+    kg_link_destroy(link);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_mute_is_never_lost),
         cmocka_unit_test(a_lost_leave_ends_the_call),
         cmocka_unit_test(a_lost_event_begins_again),
+        cmocka_unit_test(a_clock_behind_what_has_been_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

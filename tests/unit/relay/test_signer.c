@@ -297,7 +297,7 @@ static void test_the_relay_says_when_the_signer_is_away(void **state)
 {
     (void)state;
     struct kg_queue *answers = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
-    struct kg_signing *signing = kg_signing_create(socket_path, answers);
+    struct kg_signing *signing = kg_signing_create(folder, socket_path, answers);
     struct kg_signing_answer answer;
     assert_true(kg_signing_ask(signing, 7, &room, csr, strlen(csr)));
     assert_true(kg_queue_pop_wait(answers, &answer, kg_clock_now_us() + 10000000));
@@ -307,6 +307,26 @@ static void test_the_relay_says_when_the_signer_is_away(void **state)
     assert_non_null(strstr(answer.problem.text, "start kaigi-signer"));
     assert_false(kg_signing_ask(signing, 8, &room, csr, KG_CA_REQUEST_MAX_BYTES + 1));
     assert_false(kg_signing_ask(signing, 8, &room, csr, 0));
+    kg_signing_destroy(signing);
+    kg_queue_destroy(answers);
+}
+
+static void test_the_relay_signs_nothing_with_an_impossible_clock(void **state)
+{
+    (void)state;
+    char path[96];
+    snprintf(path, sizeof path, "%s/clock", folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fprintf(out, "%lld\n", (long long)(kg_clock_wall_us() / 1000000) + 86400);
+    fclose(out);
+    struct kg_queue *answers = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
+    struct kg_signing *signing = kg_signing_create(folder, socket_path, answers);
+    struct kg_signing_answer answer;
+    assert_true(kg_signing_ask(signing, 7, &room, csr, strlen(csr)));
+    assert_true(kg_queue_pop_wait(answers, &answer, kg_clock_now_us() + 10000000));
+    assert_false(answer.ok);
+    assert_non_null(strstr(answer.problem.text, "this machine's clock is behind"));
     kg_signing_destroy(signing);
     kg_queue_destroy(answers);
 }
@@ -330,7 +350,7 @@ static void test_the_relay_takes_only_a_whole_good_answer(void **state)
     struct fake fake = {.texts = texts, .count = KG_ARRAY_LEN(texts)};
     start_fake(&fake);
     struct kg_queue *answers = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
-    struct kg_signing *signing = kg_signing_create(socket_path, answers);
+    struct kg_signing *signing = kg_signing_create(folder, socket_path, answers);
     struct kg_signing_answer answer;
     for (size_t i = 0; i < KG_ARRAY_LEN(texts); i++)
         assert_true(kg_signing_ask(signing, i + 1, &room, csr, strlen(csr)));
@@ -365,6 +385,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_cannot_be_written_down_is_not_handed_out, make_authority,
                                         remove_authority),
         cmocka_unit_test_setup_teardown(test_the_relay_says_when_the_signer_is_away, make_authority,
+                                        remove_authority),
+        cmocka_unit_test_setup_teardown(test_the_relay_signs_nothing_with_an_impossible_clock, make_authority,
                                         remove_authority),
         cmocka_unit_test_setup_teardown(test_the_relay_takes_only_a_whole_good_answer, make_authority,
                                         remove_authority),
