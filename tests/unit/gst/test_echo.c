@@ -8,6 +8,7 @@
 #include "gst/delay_estimator.h"
 #include "gst/device.h"
 #include "gst/echo_canceller.h"
+#include "gst/echo_filter.h"
 #include "unit/gst/room.h"
 
 #define SECONDS 6
@@ -125,6 +126,36 @@ static void echo_goes(void **state)
     }
 }
 
+static void filter(const int16_t *far)
+{
+    struct kg_echo_filter *filter = kg_echo_filter_create();
+    assert_non_null(filter);
+    for (size_t at = 0; at + 480 <= SAMPLES; at += 480)
+        kg_echo_filter_process(filter, near_end + at, far + at, out + at);
+    kg_echo_filter_destroy(filter);
+}
+
+/* While the far end says nothing our own filter rests; it must know the room when it speaks again, and learn
+ * anew what has changed meanwhile. */
+static void echo_goes_after_a_silence(void **state)
+{
+    (void)state;
+    static int16_t paused[SAMPLES], louder[SAMPLES];
+    size_t from = (size_t)(2.5 * 48000), to = 4 * 48000;
+    memcpy(paused, far_end, sizeof paused);
+    memset(paused + from, 0, (to - from) * sizeof *paused);
+    room_echo(near_end, paused, SAMPLES, 480, 0, 0.25);
+    filter(paused);
+    double same = level_db(near_end, 4.2, SECONDS) - level_db(out, 4.2, SECONDS);
+    room_echo(louder, paused, SAMPLES, 480, 0, 0.5);
+    memcpy(near_end + to, louder + to, (SAMPLES - to) * sizeof *near_end);
+    filter(paused);
+    double changed = level_db(near_end, 5, SECONDS) - level_db(out, 5, SECONDS);
+    print_message("after a silence: %.1f dB off the same echo, %.1f off a louder one\n", same, changed);
+    assert_true(same > 12);
+    assert_true(changed > 12);
+}
+
 static void voice_stays(void **state)
 {
     (void)state;
@@ -143,6 +174,7 @@ int main(void)
         cmocka_unit_test(drift_is_followed),
         cmocka_unit_test(unrelated_sound_has_no_delay),
         cmocka_unit_test(echo_goes),
+        cmocka_unit_test(echo_goes_after_a_silence),
         cmocka_unit_test(voice_stays),
     };
     return cmocka_run_group_tests(tests, talk, NULL);
