@@ -1,8 +1,9 @@
 # Sourced by `run` and by tests: a relay, rooms and an agenda in a state folder of their own, all stopped at the end.
 #   meeting_begin BUILD [OUT]        programs from BUILD; logs are copied to OUT at the end
 #   relay_begin ADDRESS PORT [LINE...]   authorities, signer, settings (LINEs are added), start; waits until it serves
+#   organization_begin ID NAME READING                        an organization (団体) in the directory
 #   room_begin NAME ORGANIZATION DEPARTMENT ROOM [LINE...]   key, certificate, terminal.conf
-#   agenda_now NAME...               imports a meeting of these rooms that is running now
+#   agenda_now ORGANIZATION NAME...  imports a meeting of these rooms that is running now
 #   start NAME PROGRAM...            in the background; sets started to its pid; log in $state/NAME.log
 # ctl, terminal, measure and relay_program name the programs; relay_in and room_in may hold a command prefix
 # (a network namespace). Every process is stopped by its pid.
@@ -105,6 +106,10 @@ relay_begin() {
     relay_start
 }
 
+organization_begin() {
+    ask_ctl org add "$1" --name "$2" --reading "$3"
+}
+
 room_begin() {
     local name=$1 organization=$2 department=$3 room=$4
     shift 4
@@ -122,7 +127,8 @@ room_begin() {
 }
 
 agenda_now() {
-    local name
+    local organization=$1 name
+    shift
     {
         printf '%s\n' BEGIN:VCALENDAR VERSION:2.0 "PRODID:-//Kaigi//desktop//JA" BEGIN:VEVENT \
             "UID:$(date -u +%Y%m%dT%H%M%S)@kaigi.invalid" "DTSTAMP:$(date -u +%Y%m%dT%H%M%SZ)" \
@@ -131,7 +137,7 @@ agenda_now() {
         for name in "$@"; do echo "ATTENDEE;CUTYPE=ROOM:mailto:$name@kaigi.invalid"; done
         printf '%s\n' END:VEVENT END:VCALENDAR
     } | sed 's/$/\r/' >"$state/agenda.ics"
-    ask_ctl agenda import "$state/agenda.ics"
+    ask_ctl agenda import "$state/agenda.ics" --organization "$organization"
 }
 
 # free_port FIRST: the first TCP port of 127.0.0.1 from FIRST on that nobody serves.

@@ -17,13 +17,8 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "relay/control.h"
-#include "signal/agenda.h"
 
 enum { LINE_WAIT_US = 10000000, REPLY_WAIT_US = 30000000, FIRST_BYTES = 4096 };
-
-/* What of an imported calendar is kept. */
-#define IMPORT_BEFORE_US (INT64_C(86400) * 1000000)
-#define IMPORT_AFTER_US  (INT64_C(400) * 86400 * 1000000)
 
 struct kg_admin {
     struct kg_control *control;
@@ -104,51 +99,15 @@ static json_t *failure(const char *text)
     return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
-static bool is_import(const json_t *request)
-{
-    const char *command = json_string_value(json_object_get(request, "command"));
-    return command && strcmp(command, "agenda-import") == 0;
-}
-
-/* A large calendar takes 0.3 s to read. That is done here: control would leave every room waiting meanwhile.
- * NULL: *refusal says why. */
-static struct kg_agenda *read_calendar(const json_t *request, json_t **refusal)
-{
-    const json_t *text = json_object_get(request, "calendar");
-    int64_t now_us = kg_clock_wall_us();
-    if (!json_is_string(text)) {
-        *refusal = failure("the request holds no calendar");
-        return NULL;
-    }
-    struct kg_agenda *agenda = kg_agenda_parse(json_string_value(text), json_string_length(text),
-                                               now_us - IMPORT_BEFORE_US, now_us + IMPORT_AFTER_US);
-    if (!agenda)
-        *refusal = failure("the relay has no memory left");
-    return agenda;
-}
-
-/* Takes request. NULL: control will answer; otherwise the reply. */
-static json_t *hand_over(struct kg_admin *a, json_t *request)
-{
-    static const char busy[] = "the relay is too busy; try again";
-    if (!is_import(request))
-        return kg_control_ask(a->control, request, a->replies) ? NULL : failure(busy);
-    json_t *refusal = NULL;
-    struct kg_agenda *agenda = read_calendar(request, &refusal);
-    json_decref(request);
-    if (!agenda)
-        return refusal;
-    return kg_control_import(a->control, agenda, a->replies) ? NULL : failure(busy);
-}
-
-static json_t *ask(struct kg_admin *a, const struct line *line)
+static json_t *ask(struct kg_admin *a, const struct kg_principal *by, const struct line *line)
 {
     json_error_t error;
     json_t *reply;
     json_t *request = json_loadb(line->bytes, line->size, JSON_REJECT_DUPLICATES, &error);
+    /* What is no object leaves its row in the trail too. */
     if (!json_is_object(request)) {
         json_decref(request);
-        return failure("the request is not a JSON object");
+        request = json_object();
     }
     if (a->owed && !kg_queue_pop(a->replies, &reply)) {
         json_decref(request);
@@ -157,9 +116,8 @@ static json_t *ask(struct kg_admin *a, const struct line *line)
     if (a->owed)
         json_decref(reply);
     a->owed = false;
-    json_t *refusal = hand_over(a, request);
-    if (refusal)
-        return refusal;
+    if (!kg_control_ask(a->control, by, request, a->replies))
+        return failure("the relay is too busy; try again");
     if (kg_queue_pop_wait(a->replies, &reply, kg_clock_now_us() + REPLY_WAIT_US))
         return reply;
     a->owed = true;
@@ -167,22 +125,28 @@ static json_t *ask(struct kg_admin *a, const struct line *line)
                    "\"status\"");
 }
 
-static bool may_enter(int fd)
+/* Whoever may be root or the relay's user here could change its files as well: an operator. */
+static bool may_enter(int fd, struct kg_principal *by)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+        (peer.uid != 0 && peer.uid != geteuid()))
+        return false;
+    *by = (struct kg_principal){.role = KG_ROLE_OPERATOR, .source = "local"};
+    snprintf(by->id, sizeof by->id, "local:%u", (unsigned)peer.uid);
+    return true;
 }
 
 static void serve(struct kg_admin *a, int fd)
 {
     struct line line = {0};
+    struct kg_principal by;
     json_t *reply = NULL;
-    if (!may_enter(fd))
+    if (!may_enter(fd, &by))
         reply = failure("only root and the relay's own user may do this");
     else if (read_line(a, fd, &line))
-        reply = ask(a, &line);
+        reply = ask(a, &by, &line);
     if (reply)
         write_reply(a, fd, reply);
     json_decref(reply);

@@ -1,6 +1,6 @@
 /* kaigi-ctl's door: a unix socket in the state folder, one JSON object a line each way. Only root and the
  * relay's own user may come in. A thread of its own, one visitor at a time, so that a slow one holds up only
- * the next. Imported calendars are read on it, and nowhere else in the relay (agenda.h tells why).
+ * the next. Who comes in is an operator, "local:<uid>".
  * Thread: created and destroyed by main. Owns: the socket and its thread. */
 #pragma once
 

@@ -184,6 +184,11 @@ bool kg_check_text(enum kg_check_kind kind, const char *field, const char *text,
         return check_meeting(field, text, size, problem);
     case KG_CHECK_PEM:
         return check_pem(field, text, size, problem);
+    case KG_CHECK_CALENDAR:
+        if (size >= 1 && size <= KG_AGENDA_MAX_BYTES && !memchr(text, 0, size))
+            return true;
+        return kg_problem_set(problem, "%s must have 1 to %d bytes of text/calendar", field,
+                              KG_AGENDA_MAX_BYTES);
     case KG_CHECK_PATH:
         return check_path(field, text, size, problem);
     case KG_CHECK_DIGEST:

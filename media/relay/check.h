@@ -20,14 +20,15 @@ enum {
 };
 
 enum kg_check_kind {
-    KG_CHECK_ID,      /* [a-z0-9-]{1,63} */
-    KG_CHECK_NAME,    /* 1 to 255 bytes on one line, with something to be seen */
-    KG_CHECK_TEXT,    /* the same, or nothing */
-    KG_CHECK_READING, /* かな, カナ, ー, Latin letters, digits, spaces; or nothing */
-    KG_CHECK_WORD,    /* 1 to 64 of printable ASCII without space: keys, choices, values */
-    KG_CHECK_MEETING, /* "<organization>/<UID>" */
-    KG_CHECK_PEM,     /* ASCII lines, at most 64 KiB */
-    KG_CHECK_IDS,     /* an array of ids, each once */
+    KG_CHECK_ID,       /* [a-z0-9-]{1,63} */
+    KG_CHECK_NAME,     /* 1 to 255 bytes on one line, with something to be seen */
+    KG_CHECK_TEXT,     /* the same, or nothing */
+    KG_CHECK_READING,  /* かな, カナ, ー, Latin letters, digits, spaces; or nothing */
+    KG_CHECK_WORD,     /* 1 to 64 of printable ASCII without space: keys, choices, values */
+    KG_CHECK_MEETING,  /* "<organization>/<UID>" */
+    KG_CHECK_PEM,      /* ASCII lines, at most 64 KiB */
+    KG_CHECK_CALENDAR, /* at most 8 MiB; its own parser judges it */
+    KG_CHECK_IDS,      /* an array of ids, each once */
     KG_CHECK_BOOL,
     KG_CHECK_INTEGER, /* 0 to 2^53 */
     KG_CHECK_PATH,    /* absolute, at most 1,024 bytes, no control characters */

@@ -1,6 +1,7 @@
 #include "relay/control_internal.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/random.h"
 #include "relay/acceptor.h"
 #include "relay/tls_server.h"
+#include "signal/agenda.h"
 
 enum {
     BATCH = 256,
@@ -22,17 +24,11 @@ enum {
 #define AGENDA_BEFORE_US (INT64_C(86400) * 1000000)
 #define AGENDA_AFTER_US  (INT64_C(31) * 86400 * 1000000)
 #define KEEP_ENDED_US    (INT64_C(2) * 86400 * 1000000)
+/* What of an imported calendar is kept. */
+#define IMPORT_BEFORE_US (INT64_C(86400) * 1000000)
+#define IMPORT_AFTER_US  (INT64_C(400) * 86400 * 1000000)
 /* The rest of a message around the calendar, whose quotes and line ends grow in JSON. */
 #define AGENDA_MAX_BYTES ((size_t)KG_MESSAGE_MAX_BYTES * 3 / 4)
-
-void kg_control_note(struct kg_control *c, const char *kind, const char *meeting, const char *room,
-                     const char *detail)
-{
-    uint64_t lost;
-    bool was_well = kg_store_health(c->params.store, &lost) == KG_STORE_OK;
-    if (!kg_store_put_event(c->params.store, kg_clock_wall_us(), kind, meeting, room, detail) && was_well)
-        kg_log(KG_LOG_WARN, "relay", "store.busy", "the event %s is not written down", kind);
-}
 
 static void on_gather(void *user, int64_t now_us)
 {
@@ -171,10 +167,8 @@ static void on_command(void *user)
             kg_tls_server_reload(c->tls, c->params.tls);
         else if (command.kind == KG_CONTROL_STOP)
             begin_stop(c);
-        else if (command.kind == KG_CONTROL_IMPORT)
-            kg_control_take_agenda(c, command.agenda, command.replies);
         else
-            kg_control_request(c, command.request, command.replies);
+            kg_control_request(c, &command);
     }
     kg_control_set_gate(c);
 }
@@ -262,13 +256,7 @@ static bool open_service(struct kg_control *c)
 static bool load(struct kg_control *c, struct kg_store_snapshot *snapshot)
 {
     int64_t keep_us = kg_clock_wall_us() - KEEP_ENDED_US;
-    bool ok = true;
-    for (size_t i = 0; i < snapshot->room_count && ok; i++)
-        ok = kg_directory_put_room(c->directory, &snapshot->rooms[i]);
-    for (size_t i = 0; i < snapshot->meeting_count && ok; i++) {
-        if (snapshot->meetings[i].end_us >= keep_us)
-            ok = kg_directory_put_meeting(c->directory, &snapshot->meetings[i]);
-    }
+    bool ok = kg_directory_load(c->directory, snapshot, keep_us);
     if (ok)
         kg_control_restore_seats(c, snapshot);
     kg_control_set_gate(c);
@@ -296,7 +284,8 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->directory = kg_directory_create();
     c->hall = kg_hall_create();
     c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
-    if (c->directory && c->hall && c->commands && load(c, snapshot) && open_service(c))
+    c->verbs = c->directory ? kg_control_make_verbs(c) : NULL;
+    if (c->directory && c->hall && c->commands && c->verbs && load(c, snapshot) && open_service(c))
         return c;
     kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
     kg_control_destroy(c);
@@ -331,21 +320,32 @@ bool kg_control_stopped(const struct kg_control *c)
     return atomic_load(&c->stopped);
 }
 
-bool kg_control_ask(struct kg_control *c, json_t *request, struct kg_queue *replies)
+/* libical keeps global tables: one calendar at a time (agenda.h). A large one takes 0.3 s, and control would
+ * leave every room waiting meanwhile. */
+static struct kg_agenda *read_calendar(const json_t *text)
 {
-    struct kg_control_command command = {.kind = KG_CONTROL_REQUEST, .request = request, .replies = replies};
-    if (kg_queue_push(c->commands, &command))
-        return true;
-    json_decref(request);
-    return false;
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    int64_t now_us = kg_clock_wall_us();
+    pthread_mutex_lock(&one_at_a_time);
+    struct kg_agenda *agenda = kg_agenda_parse(json_string_value(text), json_string_length(text),
+                                               now_us - IMPORT_BEFORE_US, now_us + IMPORT_AFTER_US);
+    pthread_mutex_unlock(&one_at_a_time);
+    return agenda;
 }
 
-bool kg_control_import(struct kg_control *c, struct kg_agenda *agenda, struct kg_queue *replies)
+bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t *request,
+                    struct kg_queue *replies)
 {
-    struct kg_control_command command = {.kind = KG_CONTROL_IMPORT, .agenda = agenda, .replies = replies};
+    struct kg_control_command command = {
+        .kind = KG_CONTROL_REQUEST, .by = *by, .request = request, .replies = replies};
+    const char *verb = json_string_value(json_object_get(request, "command"));
+    const json_t *calendar = json_object_get(request, "calendar");
+    if (verb && strcmp(verb, "agenda-import") == 0 && json_is_string(calendar))
+        command.agenda = read_calendar(calendar);
     if (kg_queue_push(c->commands, &command))
         return true;
-    kg_agenda_destroy(agenda);
+    kg_agenda_destroy(command.agenda);
+    json_decref(request);
     return false;
 }
 
@@ -359,7 +359,8 @@ void kg_control_destroy(struct kg_control *c)
     }
     /* Closes what is still connected, which calls back into what is freed below. */
     kg_loop_destroy(c->loop);
-    kg_control_drop_waiting(c);
+    kg_control_drop_statuses(c);
+    kg_verbs_destroy(c->verbs);
     struct kg_control_command left;
     while (c->commands && kg_queue_pop(c->commands, &left)) {
         json_decref(left.request);

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "relay/principal.h"
 #include "relay/relay_settings.h"
 #include "relay/store.h"
 
-struct kg_agenda;
 struct kg_gate;
 struct kg_tls_server_params;
 struct kg_control;
@@ -56,10 +56,9 @@ void kg_control_destroy(struct kg_control *control);
  */
 int64_t kg_control_stuck_us(const struct kg_control *control, int64_t now_us);
 
-/* Hands an administrator's request (an object with "command") to the control thread, which puts one reply
- * (struct json_t *, the taker's) in `replies`. Takes request in any case. false: not possible now.
- * Thread: the admin socket's. */
-KG_MUST_CHECK bool kg_control_ask(struct kg_control *control, json_t *request, struct kg_queue *replies);
-/* The same for a calendar that was read: its meetings replace what is known of them, once written. */
-KG_MUST_CHECK bool kg_control_import(struct kg_control *control, struct kg_agenda *agenda,
-                                     struct kg_queue *replies);
+/* Hands a request (an object with "command"; ADMIN.md) of somebody whom the caller has identified to the
+ * control thread, which puts one reply (struct json_t *, the taker's) in `replies`. Takes request in any
+ * case. A calendar in it is read here and now, which may take 0.3 s, one at a time in the process. false: not
+ * possible now. Thread: any but control's. */
+KG_MUST_CHECK bool kg_control_ask(struct kg_control *control, const struct kg_principal *by, json_t *request,
+                                  struct kg_queue *replies);

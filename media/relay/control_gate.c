@@ -41,5 +41,5 @@ void kg_control_tls_refusal(struct kg_control *c, const struct kg_tls_refusal *r
              "%s: its certificate (\"%s\", SHA-256 %s) is refused: %s (%u more not logged)", refusal->peer,
              refusal->name, refusal->fingerprint, refusal->reason, suppressed);
     kg_log(KG_LOG_WARN, "relay", "tls.refused", "%s", text);
-    kg_control_note(c, "tls.refused", "", "", text);
+    kg_control_note(c, "tls.refused", KG_AUDIT_REFUSED, NULL, refusal->peer, "", text);
 }

@@ -12,6 +12,7 @@
 #include "relay/hall.h"
 #include "relay/session.h"
 #include "relay/signing.h"
+#include "relay/verb_internal.h"
 #include "relay/worker.h"
 
 enum {
@@ -22,30 +23,19 @@ enum {
     KG_CONTROL_STOP_US = 2000000,
 };
 
-enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST, KG_CONTROL_IMPORT };
+enum kg_control_command_kind { KG_CONTROL_RELOAD, KG_CONTROL_STOP, KG_CONTROL_REQUEST };
 struct kg_control_command {
     enum kg_control_command_kind kind;
-    json_t *request;          /* KG_CONTROL_REQUEST */
-    struct kg_agenda *agenda; /* KG_CONTROL_IMPORT */
+    /* KG_CONTROL_REQUEST */
+    struct kg_principal by;
+    json_t *request;
+    struct kg_agenda *agenda; /* what the request's calendar holds; NULL: it has none */
     struct kg_queue *replies;
-};
-
-/* A reply that waits for the store to say that it is written. */
-struct kg_waiting {
-    uint64_t request;
-    struct kg_queue *replies;
-    json_t *reply;
-    /* Takes effect when written; then both are freed. */
-    struct kg_store_room *room;
-    struct kg_agenda *agenda;
-    struct kg_meeting *meetings; /* of the agenda: those that are news; their texts are the agenda's */
-    size_t meeting_count;
-    struct kg_waiting *next;
 };
 
 /* A status request that waits for the workers' figures. */
 struct kg_status {
-    struct kg_queue *replies;
+    struct kg_call *call;
     json_t *reply;
     uint64_t request;
     unsigned missing; /* workers that have not answered */
@@ -72,7 +62,7 @@ struct kg_control {
     struct kg_session *sessions;
     unsigned session_count;
     unsigned ended; /* libwebsockets connections gone so far */
-    struct kg_waiting *waiting;
+    struct kg_verbs *verbs;
     struct kg_status *statuses;
     uint64_t next_party, next_request;
     int64_t started_us;
@@ -84,8 +74,6 @@ struct kg_control {
 };
 
 /* control.c */
-void kg_control_note(struct kg_control *control, const char *kind, const char *meeting, const char *room,
-                     const char *detail);
 void kg_control_gather(struct kg_control *control, struct kg_gathering *gathering);
 /* If it differs from what the room has. */
 void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);
@@ -109,9 +97,8 @@ void kg_control_end_seats(struct kg_control *control, const struct kg_store_room
                           enum kg_reason reason);
 void kg_control_end_media(struct kg_control *control, struct kg_hall_seat *seat);
 void kg_control_store_seat(struct kg_control *control, const struct kg_hall_seat *seat);
-uint8_t kg_control_list_participants(const struct kg_gathering *gathering,
+uint8_t kg_control_list_participants(const struct kg_control *control, const struct kg_gathering *gathering,
                                      struct kg_participant list[KG_MAX_PARTICIPANTS]);
-void kg_control_enforce_room(struct kg_control *control, const struct kg_store_room *room);
 
 /* control_gate.c */
 struct kg_tls_refusal;
@@ -124,14 +111,23 @@ void kg_control_join(struct kg_control *control, struct kg_session *session,
                      const struct kg_message *message);
 
 /* control_admin.c */
-void kg_control_request(struct kg_control *control, json_t *request, struct kg_queue *replies);
-void kg_control_take_agenda(struct kg_control *control, struct kg_agenda *agenda, struct kg_queue *replies);
+struct kg_verbs *kg_control_make_verbs(struct kg_control *control);
+void kg_control_request(struct kg_control *control, const struct kg_control_command *command);
 void kg_control_store_result(struct kg_control *control, const struct kg_store_result *result);
 void kg_control_signature(struct kg_control *control, struct kg_signing_answer *answer);
-void kg_control_reply(struct kg_queue *replies, json_t *reply);
-void kg_control_drop_waiting(struct kg_control *control);
+/* Settings by the meeting's organization. */
+int64_t kg_control_keep_us(const struct kg_control *control, const char *meeting);
+int64_t kg_control_open_before_us(const struct kg_control *control, const char *meeting);
+/* What is set for the room, if it is not what it was told last. */
+void kg_control_send_policy(struct kg_control *control, struct kg_session *session);
+/* A row of the audit trail: what a room (NULL: the relay itself) did, of a meeting ("": none). */
+void kg_control_note(struct kg_control *control, const char *event, enum kg_audit_result result,
+                     const struct kg_store_room *room, const char *source, const char *meeting,
+                     const char *detail);
 
 /* control_status.c */
-void kg_control_status(struct kg_control *control, struct kg_queue *replies);
+void kg_control_status(struct kg_control *control, struct kg_call *call);
+/* Before the calls go. */
+void kg_control_drop_statuses(struct kg_control *control);
 void kg_control_status_event(struct kg_control *control, const struct kg_worker_event *event);
 void kg_control_status_tick(struct kg_control *control, int64_t now_us);

@@ -105,7 +105,8 @@ static void refuse(struct kg_control *c, struct kg_session *s, const struct kg_m
     const char *text = (unsigned)code < KG_ARRAY_LEN(texts) && texts[code] ? texts[code] : "the relay failed";
     kg_log(KG_LOG_INFO, "relay", "room.refused", "room %s may not join %.80s: %s", s->room->id,
            message->join.meeting, text);
-    kg_control_note(c, "room.refused", message->join.meeting, s->room->id, kg_error_name(code));
+    kg_control_note(c, "room.refused", KG_AUDIT_REFUSED, s->room, s->peer, message->join.meeting,
+                    kg_error_name(code));
     kg_session_error(s, message->join.request, code, text);
 }
 
@@ -128,11 +129,11 @@ static struct kg_hall_seat *take_seat(struct kg_control *c, struct kg_session *s
     kg_control_end_seats(c, s->room, KG_REASON_REPLACED);
     struct kg_gathering *g = kg_hall_find(c->hall, uid);
     if (!g) {
-        g = kg_hall_open(c->hall, uid, worker);
+        g = kg_hall_open(c->hall, uid, worker, kg_control_keep_us(c, uid));
         if (!g)
             return NULL;
         kg_log(KG_LOG_INFO, "relay", "meeting.started", "meeting %s, worker %u", uid, worker);
-        kg_control_note(c, "meeting.started", uid, "", "");
+        kg_control_note(c, "meeting.started", KG_AUDIT_OK, NULL, "", uid, "");
     }
     struct kg_hall_seat *seat = kg_hall_seat_add(g, s->room, kg_clock_now_us());
     if (!seat)
@@ -185,7 +186,7 @@ static void say_joined(struct kg_control *c, struct kg_session *s, const struct 
                                             .resume = token,
                                             .party = seat->party,
                                             .participants = list}};
-    message.joined.participant_count = kg_control_list_participants(seat->gathering, list);
+    message.joined.participant_count = kg_control_list_participants(c, seat->gathering, list);
     kg_session_send(s, &message);
     memset(token, 0, sizeof token);
 }
@@ -211,12 +212,12 @@ static void seat_session(struct kg_control *c, struct kg_session *s, struct kg_h
     kg_control_gather(c, seat->gathering);
     kg_log(KG_LOG_INFO, "relay", "room.joined", "room %s %s meeting %s", s->room->id,
            resumed ? "is back in" : "joined", seat->gathering->uid);
-    kg_control_note(c, "room.joined", seat->gathering->uid, s->room->id, resumed ? "resumed" : "");
+    kg_control_note(c, "room.joined", KG_AUDIT_OK, s->room, s->peer, seat->gathering->uid,
+                    resumed ? "resumed" : "");
 }
 
 void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg_message *message)
 {
-    const struct kg_relay_settings *settings = c->params.settings;
     const char *uid = message->join.meeting;
     struct kg_hall_seat *seat = NULL;
     /* Whose media path alone was lost comes back over the same connection, by its token. */
@@ -225,9 +226,8 @@ void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg
                          "this room sits in a meeting; leave it first");
         return;
     }
-    enum kg_error_code code =
-        kg_hall_admits(kg_directory_meeting(c->directory, uid), s->room->id, kg_clock_wall_us(),
-                       settings->open_before_minutes * 60 * 1000000);
+    enum kg_error_code code = kg_hall_admits(kg_directory_meeting(c->directory, uid), s->room->id,
+                                             kg_clock_wall_us(), kg_control_open_before_us(c, uid));
     /* A meeting may overrun: who has a seat comes back to it after the planned end. */
     if (message->join.resume && (code == KG_ERROR_NONE || code == KG_ERROR_ENDED)) {
         code = KG_ERROR_NONE;

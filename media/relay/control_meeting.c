@@ -19,15 +19,17 @@ static void welcome(struct kg_control *c, struct kg_session *s, const struct kg_
     s->greeted = true;
     snprintf(s->software, sizeof s->software, "%s", hello->hello.software);
     kg_loop_timer_cancel(c->loop, &s->timer);
-    struct kg_message message = {.type = KG_MESSAGE_WELCOME,
-                                 .welcome = {.room_id = s->room->id,
-                                             .organization = s->room->organization,
-                                             .department = s->room->department,
-                                             .name = s->room->name,
-                                             .time_ms = kg_clock_wall_us() / 1000,
-                                             .software = "kaigi-relay " KAIGI_VERSION}};
+    struct kg_message message = {
+        .type = KG_MESSAGE_WELCOME,
+        .welcome = {.room_id = s->room->id,
+                    .organization = kg_directory_organization_name(c->directory, s->room->organization_id),
+                    .department = s->room->department,
+                    .name = s->room->name,
+                    .time_ms = kg_clock_wall_us() / 1000,
+                    .software = "kaigi-relay " KAIGI_VERSION}};
     kg_session_send(s, &message);
     kg_control_send_agenda(c, s);
+    kg_control_send_policy(c, s);
     kg_log(KG_LOG_INFO, "relay", "room.connected", "room %s from %s, %s", s->room->id, s->peer, s->software);
 }
 
@@ -136,12 +138,12 @@ void kg_control_seat_end(struct kg_control *c, struct kg_hall_seat *seat, enum k
     detach(seat, kg_clock_now_us());
     kg_log(KG_LOG_INFO, "relay", "room.left", "room %s left meeting %s (%s)", room, g->uid,
            kg_reason_name(reason));
-    kg_control_note(c, "room.left", g->uid, room, kg_reason_name(reason));
+    kg_control_note(c, "room.left", KG_AUDIT_OK, seat->room, "", g->uid, kg_reason_name(reason));
     if (!kg_store_remove_seat(c->params.store, 0, g->uid, room))
         kg_log(KG_LOG_WARN, "relay", "store.busy", "room %s: its seat stays in the store", room);
     if (g->seat_count == 1) {
         kg_log(KG_LOG_INFO, "relay", "meeting.ended", "meeting %s is empty", g->uid);
-        kg_control_note(c, "meeting.ended", g->uid, "", "");
+        kg_control_note(c, "meeting.ended", KG_AUDIT_OK, NULL, "", g->uid, "");
     }
     if (!kg_hall_seat_remove(seat))
         kg_control_gather(c, g);
@@ -155,14 +157,14 @@ void kg_control_session_gone(struct kg_control *c, struct kg_session *s)
     /* Media goes on: a broken control connection alone should be neither seen nor heard. */
     detach(seat, kg_clock_now_us());
     kg_log(KG_LOG_INFO, "relay", "room.away", "room %s lost its connection; its seat is kept %lld s",
-           seat->room->id, (long long)c->params.settings->seat_seconds);
+           seat->room->id, (long long)(seat->gathering->keep_us / 1000000));
     kg_control_gather(c, seat->gathering);
 }
 
 void kg_control_expire_seats(struct kg_control *c, int64_t now_us)
 {
     struct kg_hall_seat *seat;
-    while ((seat = kg_hall_expired(c->hall, now_us, c->params.settings->seat_seconds * 1000000)))
+    while ((seat = kg_hall_expired(c->hall, now_us)))
         kg_control_seat_end(c, seat, KG_REASON_IDLE);
 }
 
@@ -208,17 +210,6 @@ void kg_control_end_seats(struct kg_control *c, const struct kg_store_room *room
         kg_control_seat_end(c, seat, reason);
 }
 
-void kg_control_enforce_room(struct kg_control *c, const struct kg_store_room *room)
-{
-    if (!room->revoked_s)
-        return;
-    kg_control_end_seats(c, room, KG_REASON_REVOKED);
-    for (struct kg_session *s = c->sessions; s; s = s->next) {
-        if (s->room == room)
-            kg_session_close(s, KG_REASON_REVOKED, 60000);
-    }
-}
-
 void kg_control_restore_seats(struct kg_control *c, const struct kg_store_snapshot *snapshot)
 {
     int64_t now_us = kg_clock_now_us(), wall_us = kg_clock_wall_us();
@@ -230,7 +221,8 @@ void kg_control_restore_seats(struct kg_control *c, const struct kg_store_snapsh
                      kg_directory_invites(meeting, room->id) && wall_us < meeting->end_us + OVERRUN_US;
         struct kg_gathering *g = valid ? kg_hall_find(c->hall, meeting->uid) : NULL;
         if (valid && !g)
-            g = kg_hall_open(c->hall, meeting->uid, kg_worker_pool_assign(c->params.pool));
+            g = kg_hall_open(c->hall, meeting->uid, kg_worker_pool_assign(c->params.pool),
+                             kg_control_keep_us(c, meeting->uid));
         bool restored = g && kg_hall_seat_restore(g, room, stored, now_us);
         if (g)
             kg_hall_close_if_empty(g);
@@ -241,14 +233,14 @@ void kg_control_restore_seats(struct kg_control *c, const struct kg_store_snapsh
 
 /* Telling the parties. */
 
-uint8_t kg_control_list_participants(const struct kg_gathering *g,
+uint8_t kg_control_list_participants(const struct kg_control *c, const struct kg_gathering *g,
                                      struct kg_participant list[KG_MAX_PARTICIPANTS])
 {
     uint8_t count = 0;
     for (const struct kg_hall_seat *seat = g->seats; seat && count < KG_MAX_PARTICIPANTS; seat = seat->next) {
         list[count++] = (struct kg_participant){
             .party = seat->party,
-            .organization = seat->room->organization,
+            .organization = kg_directory_organization_name(c->directory, seat->room->organization_id),
             .department = seat->room->department,
             .name = seat->room->name,
             .muted = {seat->muted[KG_SOURCE_MICROPHONE], seat->muted[KG_SOURCE_CAMERA]},
@@ -265,9 +257,8 @@ void kg_control_send_participants(struct kg_control *c, struct kg_gathering *g)
 {
     struct kg_participant list[KG_MAX_PARTICIPANTS];
     struct kg_message message = {.type = KG_MESSAGE_PARTICIPANTS};
-    (void)c;
     g->changed = false;
-    message.participants.participant_count = kg_control_list_participants(g, list);
+    message.participants.participant_count = kg_control_list_participants(c, g, list);
     message.participants.participants = list;
     for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
         if (seat->session)

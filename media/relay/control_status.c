@@ -10,11 +10,17 @@
 
 enum { WAIT_US = 1000000 };
 
-static json_t *room_json(const struct kg_control *c, const struct kg_session *s)
+/* Who asks sees what is the relay's as a whole, and every room; or only what is of his organization. */
+static bool sees(const struct kg_call *call, const struct kg_store_room *room)
 {
-    (void)c;
-    return json_pack("{s:s, s:s, s:s, s:s?}", "room", s->room->id, "peer", s->peer, "software", s->software,
-                     "meeting", s->seat ? s->seat->gathering->uid : NULL);
+    return kg_call_sees(call, room->organization_id);
+}
+
+static json_t *room_json(const struct kg_session *s)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s?}", "room", s->room->id, "organization",
+                     s->room->organization_id, "peer", s->peer, "software", s->software, "meeting",
+                     s->seat ? s->seat->gathering->uid : NULL);
 }
 
 static const char *path_name(enum kg_worker_path path)
@@ -32,17 +38,27 @@ static json_t *party_json(const struct kg_hall_seat *seat)
                      (json_int_t)seat->worker_party);
 }
 
-static json_t *meetings_json(const struct kg_control *c)
+/* Its own meetings, and those in which its rooms sit; of other organizations' parties their number alone. */
+static json_t *meetings_json(const struct kg_control *c, const struct kg_call *call)
 {
     json_t *meetings = json_array();
     for (const struct kg_gathering *g = kg_hall_first(c->hall); g; g = g->next) {
         const struct kg_meeting *m = kg_directory_meeting(c->directory, g->uid);
+        char owner[KG_CA_ID_BYTES];
+        kg_directory_meeting_owner(g->uid, owner);
         json_t *parties = json_array();
-        for (const struct kg_hall_seat *seat = g->seats; seat; seat = seat->next)
-            json_array_append_new(parties, party_json(seat));
-        json_array_append_new(meetings,
-                              json_pack("{s:s, s:s, s:i, s:o}", "uid", g->uid, "title", m ? m->title : "",
-                                        "worker", (int)g->worker, "parties", parties));
+        int others = 0;
+        for (const struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
+            if (sees(call, seat->room))
+                json_array_append_new(parties, party_json(seat));
+            else
+                others++;
+        }
+        if (json_array_size(parties) || kg_call_sees(call, owner))
+            json_array_append_new(meetings, json_pack("{s:s, s:s, s:i, s:i, s:O}", "uid", g->uid, "title",
+                                                      m ? m->title : "", "worker", (int)g->worker, "others",
+                                                      others, "parties", parties));
+        json_decref(parties);
     }
     return meetings;
 }
@@ -64,20 +80,38 @@ static json_t *tunnel_json(const struct kg_control *c)
                      (json_int_t)t.dropped);
 }
 
-static json_t *begin(const struct kg_control *c)
+static int rooms_known(const struct kg_control *c, const struct kg_call *call)
+{
+    size_t count, known = 0;
+    const struct kg_store_room **rooms = kg_directory_rooms(c->directory, &count);
+    for (size_t i = 0; i < count; i++)
+        known += sees(call, rooms[i]);
+    free(rooms);
+    return (int)known;
+}
+
+static json_t *begin(const struct kg_control *c, const struct kg_call *call)
 {
     json_t *rooms = json_array();
     for (const struct kg_session *s = c->sessions; s; s = s->next) {
-        if (s->room && s->greeted && !s->closing)
-            json_array_append_new(rooms, room_json(c, s));
+        if (s->room && s->greeted && !s->closing && sees(call, s->room))
+            json_array_append_new(rooms, room_json(s));
     }
-    return json_pack("{s:b, s:s, s:i, s:f, s:o, s:o, s:o, s:o, s:[], s:i, s:i, s:I, s:f}", "ok", 1,
-                     "software", "kaigi-relay " KAIGI_VERSION, "port", (int)c->params.port, "uptime_s",
-                     (double)(kg_clock_now_us() - c->started_us) / 1e6, "rooms", rooms, "meetings",
-                     meetings_json(c), "store", store_json(c), "tunnel", tunnel_json(c), "workers",
-                     "connections", (int)atomic_load(c->params.connections), "rooms_known",
-                     (int)kg_directory_room_count(c->directory), "rss_kb", (json_int_t)kg_process_rss_kb(),
-                     "cpu_s", (double)kg_clock_cpu_us() / 1e6);
+    json_t *reply =
+        json_pack("{s:b, s:s, s:f, s:o, s:o, s:o, s:i}", "ok", 1, "software", "kaigi-relay " KAIGI_VERSION,
+                  "uptime_s", (double)(kg_clock_now_us() - c->started_us) / 1e6, "rooms", rooms, "meetings",
+                  meetings_json(c, call), "store", store_json(c), "rooms_known", rooms_known(c, call));
+    /* How busy the relay is says how busy others are. */
+    json_t *whole =
+        call->by.organization[0]
+            ? NULL
+            : json_pack("{s:i, s:o, s:[], s:i, s:I, s:f}", "port", (int)c->params.port, "tunnel",
+                        tunnel_json(c), "workers", "connections", (int)atomic_load(c->params.connections),
+                        "rss_kb", (json_int_t)kg_process_rss_kb(), "cpu_s", (double)kg_clock_cpu_us() / 1e6);
+    if (whole)
+        json_object_update(reply, whole);
+    json_decref(whole);
+    return reply;
 }
 
 static void finish(struct kg_control *c, struct kg_status *status)
@@ -86,21 +120,23 @@ static void finish(struct kg_control *c, struct kg_status *status)
     while (*at != status)
         at = &(*at)->next;
     *at = status->next;
-    kg_control_reply(status->replies, status->reply);
+    struct kg_call *call = status->call;
+    json_t *reply = status->reply;
     free(status);
+    kg_call_reply(call, reply);
 }
 
-void kg_control_status(struct kg_control *c, struct kg_queue *replies)
+void kg_control_status(struct kg_control *c, struct kg_call *call)
 {
     struct kg_status *status = calloc(1, sizeof *status);
-    json_t *reply = begin(c);
+    json_t *reply = begin(c, call);
     if (!status || !reply) {
         free(status);
         json_decref(reply);
-        kg_control_reply(replies, json_pack("{s:b, s:s}", "ok", 0, "error", "the relay has no memory left"));
+        kg_call_reply(call, NULL);
         return;
     }
-    *status = (struct kg_status){.replies = replies,
+    *status = (struct kg_status){.call = call,
                                  .reply = reply,
                                  .request = c->next_request++,
                                  .missing = c->params.workers,
@@ -110,6 +146,16 @@ void kg_control_status(struct kg_control *c, struct kg_queue *replies)
     /* Without the workers' figures the rest is still worth saying. */
     if (!kg_worker_request_stats(c->params.pool, status->request))
         finish(c, status);
+}
+
+void kg_control_drop_statuses(struct kg_control *c)
+{
+    while (c->statuses) {
+        struct kg_status *status = c->statuses;
+        c->statuses = status->next;
+        json_decref(status->reply);
+        free(status);
+    }
 }
 
 static json_t *party_of(json_t *reply, uint64_t worker_party)

@@ -5,31 +5,43 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *group, *name;
-    int (*run)(int argc, char **argv);
-    const char *help;
-} commands[] = {
-    {"ca", "init", kg_ctl_ca_init, "make the authorities and the relay's certificate"},
-    {"ca", "issue", kg_ctl_ca_issue, "make a new issuing authority from the offline root"},
-    {"ca", "server", kg_ctl_ca_server, "have a new certificate for the relay signed"},
-    {"ca", "show", kg_ctl_ca_show, "show the authorities' fingerprints and last days"},
-    {"room", "add", kg_ctl_room_add, "enrol a room: sign its certificate request"},
-    {"room", "list", kg_ctl_room_list, "show the rooms"},
-    {"room", "revoke", kg_ctl_room_revoke, "shut a room out, at once"},
-    {"agenda", "import", kg_ctl_agenda_import, "take over meetings from an iCalendar file"},
-    {"status", NULL, kg_ctl_status, "show who is connected and what is forwarded"},
+static const struct kg_ctl_command own[] = {
+    {"ca", "init", "make the authorities and the relay's certificate", .run = kg_ctl_ca_init},
+    {"ca", "issue", "make a new issuing authority from the offline root", .run = kg_ctl_ca_issue},
+    {"ca", "server", "have a new certificate for the relay signed", .run = kg_ctl_ca_server},
+    {"ca", "show", "show the authorities' fingerprints and last days", .run = kg_ctl_ca_show},
+    {"restore", NULL, "put a backup in the store's place, while no relay runs", .run = kg_ctl_restore},
+    {0},
+};
+static const struct kg_ctl_command *const groups[] = {
+    own, kg_ctl_people, kg_ctl_rooms, kg_ctl_communities, kg_ctl_settings, kg_ctl_meetings, kg_ctl_trail,
 };
 
 static void print_help(FILE *out)
 {
     fputs("Usage: kaigi-ctl COMMAND [OPTIONS]\n\nCommands:\n", out);
-    for (size_t i = 0; i < KG_ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-7s%-8s %s\n", commands[i].group, commands[i].name ? commands[i].name : "",
-                commands[i].help);
+    for (size_t i = 0; i < KG_ARRAY_LEN(groups); i++) {
+        for (const struct kg_ctl_command *c = groups[i]; c->group; c++)
+            fprintf(out, "  %-10s%-8s %s\n", c->group, c->name ? c->name : "", c->help);
+    }
     fputs("\nEach command explains itself with --help. Common options: --state DIR, --json.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part.\n",
           out);
+}
+
+/* NULL: there is none. *words: how many of argv are its name. */
+static const struct kg_ctl_command *find(int argc, char **argv, int *words)
+{
+    for (size_t i = 0; i < KG_ARRAY_LEN(groups); i++) {
+        for (const struct kg_ctl_command *c = groups[i]; c->group; c++) {
+            *words = c->name ? 2 : 1;
+            if (argc > *words && strcmp(argv[1], c->group) == 0 && c->name && strcmp(argv[2], c->name) == 0)
+                return c;
+            if (argc > *words && strcmp(argv[1], c->group) == 0 && !c->name)
+                return c;
+        }
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -43,15 +55,13 @@ int main(int argc, char **argv)
         puts("kaigi-ctl " KAIGI_VERSION);
         return KG_CTL_DONE;
     }
-    for (size_t i = 0; i < KG_ARRAY_LEN(commands) && argc >= 2; i++) {
-        if (strcmp(argv[1], commands[i].group) != 0)
-            continue;
-        /* The word before a command's own arguments stands for the program's name there. */
-        if (!commands[i].name)
-            return commands[i].run(argc - 1, argv + 1);
-        if (argc >= 3 && strcmp(argv[2], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
-    }
+    int words;
+    const struct kg_ctl_command *command = find(argc, argv, &words);
+    /* The word before a command's own arguments stands for the program's name there. */
+    if (command && command->run)
+        return command->run(argc - words, argv + words);
+    if (command)
+        return kg_ctl_run(command, argc - words, argv + words);
     if (argc >= 2)
         fprintf(stderr, "kaigi-ctl: unknown command \"%s%s%s\"\n\n", argv[1], argc >= 3 ? " " : "",
                 argc >= 3 ? argv[2] : "");

@@ -1,26 +1,38 @@
 #include "relay/directory.h"
 
-#include <glib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "relay/directory_internal.h"
 
-struct kg_directory {
-    GHashTable *rooms;    /* id → struct kg_store_room, own */
-    GHashTable *meetings; /* UID → struct kg_meeting, own */
-};
+enum { LAYER_KEY_BYTES = 96 };
 
-static void free_room(void *data)
+#define FREE_OF(kind, type)                                                                                  \
+    static void free_##kind(void *data)                                                                      \
+    {                                                                                                        \
+        kg_store_##kind##_finish((type *)data);                                                              \
+        free(data);                                                                                          \
+    }
+FREE_OF(organization, struct kg_store_organization)
+FREE_OF(room, struct kg_store_room)
+FREE_OF(administrator, struct kg_store_administrator)
+FREE_OF(certificate, struct kg_store_certificate)
+FREE_OF(community, struct kg_store_community)
+FREE_OF(meeting, struct kg_meeting)
+
+/* A SHA-256 is as good a hash as any. */
+static guint hash_fingerprint(gconstpointer key)
 {
-    kg_store_room_finish(data);
-    free(data);
+    guint hash;
+    memcpy(&hash, key, sizeof hash);
+    return hash;
 }
 
-static void free_meeting(void *data)
+static gboolean same_fingerprint(gconstpointer a, gconstpointer b)
 {
-    kg_store_meeting_finish(data);
-    free(data);
+    return memcmp(a, b, KG_CA_FINGERPRINT_BYTES) == 0;
 }
 
 struct kg_directory *kg_directory_create(void)
@@ -28,7 +40,12 @@ struct kg_directory *kg_directory_create(void)
     struct kg_directory *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
+    d->organizations = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_organization);
     d->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_room);
+    d->administrators = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_administrator);
+    d->certificates = g_hash_table_new_full(hash_fingerprint, same_fingerprint, NULL, free_certificate);
+    d->communities = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_community);
+    d->layers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
     return d;
 }
@@ -37,30 +54,346 @@ void kg_directory_destroy(struct kg_directory *d)
 {
     if (!d)
         return;
+    g_hash_table_destroy(d->organizations);
     g_hash_table_destroy(d->rooms);
+    g_hash_table_destroy(d->administrators);
+    g_hash_table_destroy(d->certificates);
+    g_hash_table_destroy(d->communities);
+    g_hash_table_destroy(d->layers);
     g_hash_table_destroy(d->meetings);
     free(d);
 }
 
-bool kg_directory_put_room(struct kg_directory *d, const struct kg_store_room *room)
+/* Puts what was copied where the old one stands, so that pointers to it stay good; or as a new entry. */
+#define PUT(d, table, kind, type, copy)                                                                      \
+    do {                                                                                                     \
+        type *old_ = g_hash_table_lookup((d)->table, (copy)->id);                                            \
+        if (old_) {                                                                                          \
+            kg_store_##kind##_finish(old_);                                                                  \
+            *old_ = *(copy);                                                                                 \
+            return true;                                                                                     \
+        }                                                                                                    \
+        type *added_ = malloc(sizeof *added_);                                                               \
+        if (!added_) {                                                                                       \
+            kg_store_##kind##_finish(copy);                                                                  \
+            return false;                                                                                    \
+        }                                                                                                    \
+        *added_ = *(copy);                                                                                   \
+        g_hash_table_insert((d)->table, g_strdup(added_->id), added_);                                       \
+        return true;                                                                                         \
+    } while (0)
+
+static bool put_organization(struct kg_directory *d, const struct kg_store_organization *organization)
+{
+    struct kg_store_organization copy;
+    if (!kg_store_organization_copy(&copy, organization))
+        return false;
+    PUT(d, organizations, organization, struct kg_store_organization, &copy);
+}
+
+static bool put_certificate(struct kg_directory *d, const struct kg_store_certificate *certificate)
+{
+    struct kg_store_certificate *copy = malloc(sizeof *copy);
+    if (!copy || !kg_store_certificate_copy(copy, certificate)) {
+        free(copy);
+        return false;
+    }
+    g_hash_table_replace(d->certificates, copy->fingerprint, copy);
+    return true;
+}
+
+struct owner {
+    const char *kind, *id;
+    int64_t revoked_s;
+};
+
+static bool owned_by(const struct kg_store_certificate *certificate, const struct owner *owner)
+{
+    return strcmp(certificate->owner, owner->id) == 0 && strcmp(certificate->kind, owner->kind) == 0;
+}
+
+static void revoke_one(void *key, void *value, void *user)
+{
+    struct kg_store_certificate *certificate = value;
+    const struct owner *owner = user;
+    (void)key;
+    if (!certificate->revoked_s && owned_by(certificate, owner))
+        certificate->revoked_s = owner->revoked_s;
+}
+
+/* The certificate an owner's row names; a revoked owner's are all revoked. */
+static bool put_own_certificate(struct kg_directory *d, const char *kind, char *id,
+                                const uint8_t *fingerprint, const char *serial, int64_t not_after_s,
+                                int64_t revoked_s)
+{
+    struct owner owner = {kind, id, revoked_s};
+    if (*serial && !g_hash_table_contains(d->certificates, fingerprint)) {
+        struct kg_store_certificate certificate = {
+            .kind = (char *)kind, .owner = id, .not_after_s = not_after_s, .revoked_s = revoked_s};
+        memcpy(certificate.fingerprint, fingerprint, sizeof certificate.fingerprint);
+        snprintf(certificate.serial, sizeof certificate.serial, "%s", serial);
+        if (!put_certificate(d, &certificate))
+            return false;
+    }
+    if (revoked_s)
+        g_hash_table_foreach(d->certificates, revoke_one, &owner);
+    return true;
+}
+
+static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
 {
     struct kg_store_room copy;
-    if (!kg_store_room_copy(&copy, room))
+    const struct kg_store_room *old = g_hash_table_lookup(d->rooms, room->id);
+    int64_t revoked_s = room->revoked_s;
+    if (old && old->revoked_s && !revoked_s &&
+        memcmp(old->fingerprint, room->fingerprint, sizeof old->fingerprint) == 0)
+        revoked_s = old->revoked_s;
+    if (!put_own_certificate(d, "room", room->id, room->fingerprint, room->serial, room->not_after_s,
+                             revoked_s) ||
+        !kg_store_room_copy(&copy, room))
         return false;
-    struct kg_store_room *old = g_hash_table_lookup(d->rooms, room->id);
-    if (old) {
-        kg_store_room_finish(old);
-        *old = copy;
+    copy.revoked_s = revoked_s;
+    PUT(d, rooms, room, struct kg_store_room, &copy);
+}
+
+static bool put_administrator(struct kg_directory *d, const struct kg_store_administrator *administrator)
+{
+    struct kg_store_administrator copy;
+    const struct kg_store_administrator *old = g_hash_table_lookup(d->administrators, administrator->id);
+    int64_t revoked_s = administrator->revoked_s;
+    if (old && old->revoked_s && !revoked_s &&
+        memcmp(old->fingerprint, administrator->fingerprint, sizeof old->fingerprint) == 0)
+        revoked_s = old->revoked_s;
+    if (!put_own_certificate(d, "administrator", administrator->id, administrator->fingerprint,
+                             administrator->serial, administrator->not_after_s, revoked_s) ||
+        !kg_store_administrator_copy(&copy, administrator))
+        return false;
+    copy.revoked_s = revoked_s;
+    PUT(d, administrators, administrator, struct kg_store_administrator, &copy);
+}
+
+static int place_of(const struct kg_store_community *community, const char *room)
+{
+    for (size_t i = 0; i < community->room_count; i++) {
+        if (strcmp(community->rooms[i], room) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static void take_out(struct kg_store_community *community, int place)
+{
+    if (place < 0)
+        return;
+    free(community->rooms[place]);
+    community->rooms[place] = community->rooms[--community->room_count];
+}
+
+static bool put_in(struct kg_store_community *community, const char *room)
+{
+    if (place_of(community, room) >= 0)
+        return true;
+    char **rooms = realloc(community->rooms, (community->room_count + 1) * sizeof *rooms);
+    char *copy = strdup(room);
+    if (rooms)
+        community->rooms = rooms;
+    if (!rooms || !copy) {
+        free(copy);
+        return false;
+    }
+    rooms[community->room_count++] = copy;
+    return true;
+}
+
+/* A change says nothing about rooms: they stay, but for those of organizations that no longer belong. */
+static bool put_community(struct kg_directory *d, const struct kg_store_community *community, bool with_rooms)
+{
+    struct kg_store_community copy, bare = *community;
+    const struct kg_store_community *old = g_hash_table_lookup(d->communities, community->id);
+    if (!with_rooms) {
+        bare.rooms = old ? old->rooms : NULL;
+        bare.room_count = old ? old->room_count : 0;
+    }
+    if (!kg_store_community_copy(&copy, &bare))
+        return false;
+    for (int i = (int)copy.room_count - 1; i >= 0; i--) {
+        const struct kg_store_room *room = kg_directory_room(d, copy.rooms[i]);
+        if (!room || !kg_directory_in_community(&copy, room->organization_id))
+            take_out(&copy, i);
+    }
+    PUT(d, communities, community, struct kg_store_community, &copy);
+}
+
+static bool join_community(struct kg_directory *d, const char *id, const char *room, bool in)
+{
+    struct kg_store_community *community = g_hash_table_lookup(d->communities, id);
+    if (!community)
+        return true;
+    if (in)
+        return put_in(community, room);
+    take_out(community, place_of(community, room));
+    return true;
+}
+
+static void layer_key(enum kg_policy_scope scope, const char *id, char key[LAYER_KEY_BYTES])
+{
+    snprintf(key, LAYER_KEY_BYTES, "%s:%s", kg_policy_scope_name(scope), id);
+}
+
+static bool put_setting(struct kg_directory *d, const struct kg_store_setting *setting, bool set)
+{
+    enum kg_policy_scope scope;
+    enum kg_policy_key key;
+    int32_t value = 0;
+    char name[LAYER_KEY_BYTES];
+    struct kg_problem problem;
+    if (!kg_policy_scope_find(setting->scope, &scope) || !kg_policy_key_find(setting->key, &key) ||
+        (set && !kg_policy_parse(key, setting->value, &value, &problem))) {
+        /* A newer relay's, before it was put back to this one. */
+        kg_log(KG_LOG_WARN, "relay", "setting.unknown", "the store holds a setting %s this relay cannot use",
+               setting->key);
         return true;
     }
-    struct kg_store_room *added = malloc(sizeof *added);
-    if (!added) {
-        kg_store_room_finish(&copy);
-        return false;
+    layer_key(scope, setting->scope_id, name);
+    struct kg_policy_layer *layer = g_hash_table_lookup(d->layers, name);
+    if (!layer) {
+        layer = calloc(1, sizeof *layer);
+        if (!layer)
+            return false;
+        g_hash_table_insert(d->layers, g_strdup(name), layer);
     }
-    *added = copy;
-    g_hash_table_insert(d->rooms, g_strdup(room->id), added);
+    layer->set[key] = set;
+    layer->value[key] = value;
     return true;
+}
+
+static gboolean is_of_organization(void *key, void *value, void *user)
+{
+    char owner[KG_CA_ID_BYTES];
+    (void)value;
+    kg_directory_meeting_owner(key, owner);
+    return strcmp(owner, user) == 0;
+}
+
+static void remove_organization(struct kg_directory *d, const char *id)
+{
+    char key[LAYER_KEY_BYTES];
+    GHashTableIter iter;
+    void *value;
+    layer_key(KG_POLICY_ORGANIZATION, id, key);
+    g_hash_table_remove(d->layers, key);
+    g_hash_table_foreach_remove(d->meetings, is_of_organization, (void *)(uintptr_t)id);
+    g_hash_table_iter_init(&iter, d->communities);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        struct kg_store_community *community = value;
+        for (size_t i = 0; i < community->organization_count; i++) {
+            if (strcmp(community->organizations[i], id) != 0)
+                continue;
+            free(community->organizations[i]);
+            community->organizations[i] = community->organizations[--community->organization_count];
+            break;
+        }
+    }
+    g_hash_table_remove(d->organizations, id);
+}
+
+bool kg_directory_apply(struct kg_directory *d, const struct kg_store_change *change)
+{
+    switch (change->kind) {
+    case KG_STORE_PUT_ORGANIZATION:
+        return put_organization(d, change->organization);
+    case KG_STORE_REMOVE_ORGANIZATION:
+        remove_organization(d, change->id);
+        return true;
+    case KG_STORE_PUT_ROOM:
+        return put_room(d, change->room);
+    case KG_STORE_PUT_ADMINISTRATOR:
+        return put_administrator(d, change->administrator);
+    case KG_STORE_PUT_CERTIFICATE:
+        return put_certificate(d, change->certificate);
+    case KG_STORE_PUT_COMMUNITY:
+        return put_community(d, change->community, false);
+    case KG_STORE_REMOVE_COMMUNITY:
+        g_hash_table_remove(d->communities, change->id);
+        return true;
+    case KG_STORE_JOIN_COMMUNITY:
+    case KG_STORE_LEAVE_COMMUNITY:
+        return join_community(d, change->id, change->member, change->kind == KG_STORE_JOIN_COMMUNITY);
+    case KG_STORE_PUT_SETTING:
+    case KG_STORE_REMOVE_SETTING:
+        return put_setting(d, change->setting, change->kind == KG_STORE_PUT_SETTING);
+    case KG_STORE_PUT_MEETING:
+        return kg_directory_put_meeting(d, change->meeting);
+    case KG_STORE_PUT_SEAT:
+    case KG_STORE_REMOVE_SEAT:
+        break;
+    }
+    return true;
+}
+
+bool kg_directory_load(struct kg_directory *d, const struct kg_store_snapshot *s, int64_t meetings_since_us)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->organization_count && ok; i++)
+        ok = put_organization(d, &s->organizations[i]);
+    for (size_t i = 0; i < s->certificate_count && ok; i++)
+        ok = put_certificate(d, &s->certificates[i]);
+    for (size_t i = 0; i < s->room_count && ok; i++)
+        ok = put_room(d, &s->rooms[i]);
+    for (size_t i = 0; i < s->administrator_count && ok; i++)
+        ok = put_administrator(d, &s->administrators[i]);
+    for (size_t i = 0; i < s->community_count && ok; i++)
+        ok = put_community(d, &s->communities[i], true);
+    for (size_t i = 0; i < s->setting_count && ok; i++)
+        ok = put_setting(d, &s->settings[i], true);
+    for (size_t i = 0; i < s->meeting_count && ok; i++) {
+        if (s->meetings[i].end_us >= meetings_since_us)
+            ok = kg_directory_put_meeting(d, &s->meetings[i]);
+    }
+    return ok;
+}
+
+/* Looking things up. */
+
+const struct kg_store_organization *kg_directory_organization(const struct kg_directory *d, const char *id)
+{
+    return g_hash_table_lookup(d->organizations, id);
+}
+
+const char *kg_directory_organization_name(const struct kg_directory *d, const char *id)
+{
+    const struct kg_store_organization *organization = kg_directory_organization(d, id);
+    return organization ? organization->name : "";
+}
+
+size_t kg_directory_organization_count(const struct kg_directory *d)
+{
+    return g_hash_table_size(d->organizations);
+}
+
+static bool begins_with(const char *id, const char *organization)
+{
+    size_t size = strlen(organization);
+    return strncmp(id, organization, size) == 0 && id[size] == '-';
+}
+
+const struct kg_store_organization *kg_directory_id_owner(const struct kg_directory *d, const char *id,
+                                                          const char *organization)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, d->organizations);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct kg_store_organization *other = value;
+        if (strcmp(other->id, organization) != 0 && begins_with(id, other->id))
+            return other;
+    }
+    return NULL;
+}
+
+bool kg_directory_put_room(struct kg_directory *d, const struct kg_store_room *room)
+{
+    return put_room(d, room);
 }
 
 const struct kg_store_room *kg_directory_room(const struct kg_directory *d, const char *id)
@@ -68,18 +401,30 @@ const struct kg_store_room *kg_directory_room(const struct kg_directory *d, cons
     return g_hash_table_lookup(d->rooms, id);
 }
 
+const struct kg_store_certificate *
+kg_directory_certificate(const struct kg_directory *d, const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES])
+{
+    return g_hash_table_lookup(d->certificates, fingerprint);
+}
+
+/* Whose it is now: not retired; and if revoked, then with its owner, who is told so. */
+static const char *owner_of(const struct kg_directory *d, const char *kind, const uint8_t *fingerprint,
+                            bool *revoked)
+{
+    const struct kg_store_certificate *certificate = kg_directory_certificate(d, fingerprint);
+    if (!certificate || certificate->retired_s || strcmp(certificate->kind, kind) != 0)
+        return NULL;
+    *revoked = certificate->revoked_s != 0;
+    return certificate->owner;
+}
+
 const struct kg_store_room *kg_directory_room_of(const struct kg_directory *d,
                                                  const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES])
 {
-    GHashTableIter iter;
-    void *value;
-    g_hash_table_iter_init(&iter, d->rooms);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const struct kg_store_room *room = value;
-        if (memcmp(room->fingerprint, fingerprint, KG_CA_FINGERPRINT_BYTES) == 0)
-            return room;
-    }
-    return NULL;
+    bool revoked;
+    const char *owner = owner_of(d, "room", fingerprint, &revoked);
+    const struct kg_store_room *room = owner ? kg_directory_room(d, owner) : NULL;
+    return room && (!revoked || room->revoked_s) ? room : NULL;
 }
 
 size_t kg_directory_room_count(const struct kg_directory *d)
@@ -87,137 +432,126 @@ size_t kg_directory_room_count(const struct kg_directory *d)
     return g_hash_table_size(d->rooms);
 }
 
-static int by_id(const void *a, const void *b)
+const struct kg_store_administrator *kg_directory_administrator(const struct kg_directory *d, const char *id)
 {
-    return strcmp((*(const struct kg_store_room *const *)a)->id,
-                  (*(const struct kg_store_room *const *)b)->id);
+    return g_hash_table_lookup(d->administrators, id);
 }
 
-const struct kg_store_room **kg_directory_rooms(const struct kg_directory *d, size_t *count)
+const struct kg_store_administrator *
+kg_directory_administrator_of(const struct kg_directory *d,
+                              const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES])
 {
-    *count = 0;
-    size_t size = g_hash_table_size(d->rooms);
-    const struct kg_store_room **rooms = size ? calloc(size, sizeof(struct kg_store_room *)) : NULL;
+    bool revoked;
+    const char *owner = owner_of(d, "administrator", fingerprint, &revoked);
+    const struct kg_store_administrator *administrator = owner ? kg_directory_administrator(d, owner) : NULL;
+    return administrator && (!revoked || administrator->revoked_s) ? administrator : NULL;
+}
+
+void kg_directory_each_certificate(const struct kg_directory *d, const char *kind, const char *id,
+                                   void (*each)(void *user, const struct kg_store_certificate *certificate),
+                                   void *user)
+{
+    struct owner owner = {kind, id, 0};
     GHashTableIter iter;
     void *value;
-    g_hash_table_iter_init(&iter, d->rooms);
-    while (rooms && g_hash_table_iter_next(&iter, NULL, &value))
-        rooms[(*count)++] = value;
-    if (rooms)
-        qsort(rooms, *count, sizeof(struct kg_store_room *), by_id);
-    return rooms;
-}
-
-bool kg_directory_put_meeting(struct kg_directory *d, const struct kg_meeting *meeting)
-{
-    struct kg_meeting *copy = malloc(sizeof *copy);
-    if (!copy || !kg_store_meeting_copy(copy, meeting)) {
-        free(copy);
-        return false;
+    g_hash_table_iter_init(&iter, d->certificates);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (owned_by(value, &owner))
+            each(user, value);
     }
-    g_hash_table_replace(d->meetings, copy->uid, copy);
-    return true;
 }
 
-const struct kg_meeting *kg_directory_meeting(const struct kg_directory *d, const char *uid)
+const struct kg_store_community *kg_directory_community(const struct kg_directory *d, const char *id)
 {
-    return g_hash_table_lookup(d->meetings, uid);
+    return g_hash_table_lookup(d->communities, id);
 }
 
-bool kg_directory_invites(const struct kg_meeting *meeting, const char *room)
+bool kg_directory_in_community(const struct kg_store_community *community, const char *organization)
 {
-    for (uint16_t i = 0; i < meeting->room_count; i++) {
-        if (strcmp(meeting->rooms[i], room) == 0)
+    for (size_t i = 0; i < community->organization_count; i++) {
+        if (strcmp(community->organizations[i], organization) == 0)
             return true;
     }
     return false;
 }
 
-static gboolean ended_before(void *key, void *value, void *user)
+bool kg_directory_may_invite(const struct kg_directory *d, const char *organization, const char *id)
 {
-    (void)key;
-    return ((const struct kg_meeting *)value)->end_us < *(const int64_t *)user;
-}
-
-void kg_directory_prune(struct kg_directory *d, int64_t before_us)
-{
-    g_hash_table_foreach_remove(d->meetings, ended_before, &before_us);
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct kg_meeting *x = a, *y = b;
-    if (x->start_us != y->start_us)
-        return x->start_us < y->start_us ? -1 : 1;
-    return strcmp(x->uid, y->uid);
-}
-
-/* Names at most `most` of the other rooms that are in the directory and not revoked. false: memory. */
-static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, const char *room, uint16_t most)
-{
-    view->site_count = view->site_total = 0;
-    if (!view->sites && !(view->sites = calloc(KG_AGENDA_MAX_SITES, sizeof *view->sites)))
-        return false;
-    for (uint16_t i = 0; i < view->room_count; i++) {
-        const struct kg_store_room *other = kg_directory_room(d, view->rooms[i]);
-        if (!other || other->revoked_s || strcmp(other->id, room) == 0)
-            continue;
-        view->site_total++;
-        if (view->site_count < most)
-            view->sites[view->site_count++] =
-                (struct kg_meeting_site){other->organization, other->department, other->name};
-    }
-    return true;
-}
-
-/* The calendar of these meetings, the other rooms named if that is not too long; NULL: memory. */
-static char *write_calendar(const struct kg_directory *d, struct kg_meeting *seen, size_t count,
-                            const char *room, size_t max_bytes)
-{
-    static const uint16_t most[] = {KG_AGENDA_MAX_SITES, 2, 0};
-    char *text = NULL;
-    for (size_t i = 0; i < KG_ARRAY_LEN(most) && (!text || strlen(text) > max_bytes); i++) {
-        free(text);
-        for (size_t m = 0; m < count; m++)
-            if (!name_sites(d, &seen[m], room, most[i]))
-                return NULL;
-        text = kg_agenda_format(seen, count, room);
-        if (!text)
-            return NULL;
-    }
-    return text;
-}
-
-char *kg_directory_calendar(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
-                            size_t max_bytes)
-{
-    size_t count = 0;
-    /* Views: the texts stay the directory's. */
-    struct kg_meeting *seen = calloc(g_hash_table_size(d->meetings) + 1, sizeof *seen);
-    if (!seen)
-        return NULL;
+    const struct kg_store_room *room = kg_directory_room(d, id);
+    if (!room)
+        return begins_with(id, organization);
+    if (strcmp(room->organization_id, organization) == 0)
+        return true;
     GHashTableIter iter;
     void *value;
-    g_hash_table_iter_init(&iter, d->meetings);
+    g_hash_table_iter_init(&iter, d->communities);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const struct kg_meeting *m = value;
-        if (m->end_us > from_us && m->start_us < to_us && kg_directory_invites(m, room))
-            seen[count++] = *m;
+        const struct kg_store_community *community = value;
+        if (kg_directory_in_community(community, organization) && place_of(community, id) >= 0)
+            return true;
     }
-    qsort(seen, count, sizeof *seen, by_start);
-    size_t wanted = count;
-    char *text = write_calendar(d, seen, count, room, max_bytes);
-    while (text && strlen(text) > max_bytes && count > 0) {
-        free(text);
-        count = count * 3 / 4;
-        text = write_calendar(d, seen, count, room, max_bytes);
-    }
-    if (count < wanted)
-        kg_log(KG_LOG_WARN, "relay", "agenda.cut",
-               "room %s: its agenda is too long; the last %zu of %zu meetings are left out", room,
-               wanted - count, wanted);
-    for (size_t i = 0; i < wanted; i++)
-        free(seen[i].sites);
-    free(seen);
-    return text;
+    return false;
+}
+
+const struct kg_policy_layer *kg_directory_layer(const struct kg_directory *d, enum kg_policy_scope scope,
+                                                 const char *id)
+{
+    char key[LAYER_KEY_BYTES];
+    layer_key(scope, id, key);
+    return g_hash_table_lookup(d->layers, key);
+}
+
+int kg_directory_setting(const struct kg_directory *d, const struct kg_policy_layer *file,
+                         const char *organization, const char *room, enum kg_policy_key key, int32_t *value)
+{
+    const struct kg_policy_layer *layers[KG_POLICY_SCOPES] = {
+        [KG_POLICY_FILE] = file,
+        [KG_POLICY_RELAY] = kg_directory_layer(d, KG_POLICY_RELAY, ""),
+        [KG_POLICY_ORGANIZATION] = kg_directory_layer(d, KG_POLICY_ORGANIZATION, organization),
+        [KG_POLICY_ROOM] = *room ? kg_directory_layer(d, KG_POLICY_ROOM, room) : NULL,
+    };
+    return kg_policy_resolve(layers, key, value);
+}
+
+/* Lists. Every kind's first member is its id. */
+
+static int by_id(const void *a, const void *b)
+{
+    const char *const *x = *(const void *const *)a, *const *y = *(const void *const *)b;
+    return strcmp(*x, *y);
+}
+
+const void **kg_directory_sorted(GHashTable *table, size_t *count, int (*compare)(const void *, const void *))
+{
+    size_t size = g_hash_table_size(table);
+    const void **values = size ? calloc(size, sizeof *values) : NULL;
+    GHashTableIter iter;
+    void *value;
+    *count = 0;
+    g_hash_table_iter_init(&iter, table);
+    while (values && g_hash_table_iter_next(&iter, NULL, &value))
+        values[(*count)++] = value;
+    if (values)
+        qsort(values, *count, sizeof *values, compare);
+    return values;
+}
+
+const struct kg_store_organization **kg_directory_organizations(const struct kg_directory *d, size_t *count)
+{
+    return (const struct kg_store_organization **)kg_directory_sorted(d->organizations, count, by_id);
+}
+
+const struct kg_store_room **kg_directory_rooms(const struct kg_directory *d, size_t *count)
+{
+    return (const struct kg_store_room **)kg_directory_sorted(d->rooms, count, by_id);
+}
+
+const struct kg_store_administrator **kg_directory_administrators(const struct kg_directory *d, size_t *count)
+{
+    return (const struct kg_store_administrator **)kg_directory_sorted(d->administrators, count, by_id);
+}
+
+const struct kg_store_community **kg_directory_communities(const struct kg_directory *d, size_t *count)
+{
+    return (const struct kg_store_community **)kg_directory_sorted(d->communities, count, by_id);
 }

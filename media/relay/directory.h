@@ -1,6 +1,6 @@
-/* Who may connect and what is planned: the rooms and meetings of the store as the control thread's own
- * tables. Thread: control. Owns: everything in it; what it returns lives until the directory ends (a room's
- * texts: until that room is put again). */
+/* Who may connect, what is planned and what is set: the store's rows as the control thread's own tables.
+ * Names on screens come from here only. Thread: control. Owns: everything in it; what it returns lives until
+ * the directory ends (an object's texts: until it is put again; what can be removed: until then). */
 #pragma once
 
 #include <stdbool.h>
@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "relay/policy.h"
 #include "relay/store.h"
 
 struct kg_directory;
@@ -16,19 +17,79 @@ struct kg_directory;
 struct kg_directory *kg_directory_create(void);
 void kg_directory_destroy(struct kg_directory *directory);
 
-/* Copies. A room of this id is replaced in place. false: memory. */
+/* What the store has written, or had when it was opened. Copies; objects that stay keep their place. Seats
+ * are the hall's. A room or administrator once revoked with a certificate is not made valid again by an older
+ * copy of its row. false: memory. */
+KG_MUST_CHECK bool kg_directory_apply(struct kg_directory *directory, const struct kg_store_change *change);
+KG_MUST_CHECK bool kg_directory_load(struct kg_directory *directory, const struct kg_store_snapshot *snapshot,
+                                     int64_t meetings_since_us);
+
+/* Organizations (団体). The name of an unknown one is "". */
+const struct kg_store_organization *kg_directory_organization(const struct kg_directory *directory,
+                                                              const char *id);
+const char *kg_directory_organization_name(const struct kg_directory *directory, const char *id);
+size_t kg_directory_organization_count(const struct kg_directory *directory);
+/* Ids are set apart by their beginning, so that nobody learns of another's by a clash: what begins with
+ * "<organization>-" is that organization's. The other organization that may have this id; NULL: none. */
+const struct kg_store_organization *kg_directory_id_owner(const struct kg_directory *directory,
+                                                          const char *id, const char *organization);
+
+/* The short way of putting one room. */
 KG_MUST_CHECK bool kg_directory_put_room(struct kg_directory *directory, const struct kg_store_room *room);
 const struct kg_store_room *kg_directory_room(const struct kg_directory *directory, const char *id);
-/* Whose certificate this is now, revoked or not; NULL: nobody's (any more). */
+/* Whose certificate this is, revoked or not; NULL: nobody's (any more). */
 const struct kg_store_room *kg_directory_room_of(const struct kg_directory *directory,
                                                  const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]);
 size_t kg_directory_room_count(const struct kg_directory *directory);
-/* By id: an array the caller frees with free(); NULL: none or memory. */
-const struct kg_store_room **kg_directory_rooms(const struct kg_directory *directory, size_t *count);
 
-/* Copies. A meeting of this UID is replaced. false: memory. */
+const struct kg_store_administrator *kg_directory_administrator(const struct kg_directory *directory,
+                                                                const char *id);
+/* As kg_directory_room_of. */
+const struct kg_store_administrator *
+kg_directory_administrator_of(const struct kg_directory *directory,
+                              const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]);
+
+/* NULL: never issued, or forgotten. */
+const struct kg_store_certificate *
+kg_directory_certificate(const struct kg_directory *directory,
+                         const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]);
+
+/* Calls for each certificate of this owner ("room" or "administrator", and its id). */
+void kg_directory_each_certificate(const struct kg_directory *directory, const char *kind, const char *owner,
+                                   void (*each)(void *user, const struct kg_store_certificate *certificate),
+                                   void *user);
+
+const struct kg_store_community *kg_directory_community(const struct kg_directory *directory, const char *id);
+bool kg_directory_in_community(const struct kg_store_community *community, const char *organization);
+/* May a meeting of this organization invite the room: one of its own (an id that only it can have counts), or
+ * one that joined a community the organization belongs to. */
+bool kg_directory_may_invite(const struct kg_directory *directory, const char *organization,
+                             const char *room);
+
+/* All of a kind by id: an array the caller frees with free(); NULL: none or memory. */
+const struct kg_store_organization **kg_directory_organizations(const struct kg_directory *directory,
+                                                                size_t *count);
+const struct kg_store_room **kg_directory_rooms(const struct kg_directory *directory, size_t *count);
+const struct kg_store_administrator **kg_directory_administrators(const struct kg_directory *directory,
+                                                                  size_t *count);
+const struct kg_store_community **kg_directory_communities(const struct kg_directory *directory,
+                                                           size_t *count);
+const struct kg_meeting **kg_directory_meetings(const struct kg_directory *directory, size_t *count);
+
+/* What this object's own layer says; NULL: nothing. */
+const struct kg_policy_layer *kg_directory_layer(const struct kg_directory *directory,
+                                                 enum kg_policy_scope scope, const char *id);
+/* The setting for a room (or "": for the organization as a whole), `file` being relay.conf's layer. The layer
+ * that decides, or -1 as kg_policy_resolve. */
+int kg_directory_setting(const struct kg_directory *directory, const struct kg_policy_layer *file,
+                         const char *organization, const char *room, enum kg_policy_key key, int32_t *value);
+
+/* The short way of putting one meeting. */
 KG_MUST_CHECK bool kg_directory_put_meeting(struct kg_directory *directory, const struct kg_meeting *meeting);
-const struct kg_meeting *kg_directory_meeting(const struct kg_directory *directory, const char *uid);
+/* id: "<organization>/<UID>". */
+const struct kg_meeting *kg_directory_meeting(const struct kg_directory *directory, const char *id);
+/* The organization's part of a meeting's id. */
+void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES]);
 bool kg_directory_invites(const struct kg_meeting *meeting, const char *room);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);

@@ -56,13 +56,16 @@ struct kg_gathering *kg_hall_find(const struct kg_hall *hall, const char *uid)
     return g;
 }
 
-struct kg_gathering *kg_hall_open(struct kg_hall *hall, const char *uid, unsigned worker)
+struct kg_gathering *kg_hall_open(struct kg_hall *hall, const char *uid, unsigned worker, int64_t keep_us)
 {
     struct kg_gathering *g = calloc(1, sizeof *g);
     if (!g)
         return NULL;
-    *g = (struct kg_gathering){
-        .hall = hall, .uid = strdup(uid), .number = hall->next_number++, .worker = worker};
+    *g = (struct kg_gathering){.hall = hall,
+                               .uid = strdup(uid),
+                               .number = hall->next_number++,
+                               .worker = worker,
+                               .keep_us = keep_us};
     if (!g->uid) {
         free(g);
         return NULL;
@@ -196,11 +199,11 @@ bool kg_hall_seat_remove(struct kg_hall_seat *seat)
     return true;
 }
 
-struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us)
+struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us)
 {
     for (struct kg_gathering *g = hall->first; g; g = g->next) {
         for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
-            if (!seat->session && now_us - seat->away_since_us >= keep_us)
+            if (!seat->session && now_us - seat->away_since_us >= g->keep_us)
                 return seat;
         }
     }

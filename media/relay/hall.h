@@ -47,6 +47,7 @@ struct kg_gathering {
     char *uid;
     uint64_t number; /* for the workers; never used again */
     unsigned worker;
+    int64_t keep_us; /* how long an empty seat is kept */
     unsigned seat_count;
     struct kg_hall_seat *seats; /* in order of joining */
     bool changed;               /* participants are to be sent */
@@ -58,8 +59,8 @@ void kg_hall_destroy(struct kg_hall *hall);
 /* For walking: ->next. */
 struct kg_gathering *kg_hall_first(const struct kg_hall *hall);
 struct kg_gathering *kg_hall_find(const struct kg_hall *hall, const char *uid);
-/* NULL: memory. */
-struct kg_gathering *kg_hall_open(struct kg_hall *hall, const char *uid, unsigned worker);
+/* uid: the meeting's id. NULL: memory. */
+struct kg_gathering *kg_hall_open(struct kg_hall *hall, const char *uid, unsigned worker, int64_t keep_us);
 
 /* After opening a meeting in which nobody could be seated. */
 void kg_hall_close_if_empty(struct kg_gathering *gathering);
@@ -79,8 +80,8 @@ KG_MUST_CHECK bool kg_hall_seat_restore(struct kg_gathering *gathering, const st
                                         const struct kg_store_seat *stored, int64_t now_us);
 /* Frees the seat, and the meeting with its last one: true then. */
 bool kg_hall_seat_remove(struct kg_hall_seat *seat);
-/* A seat that has been away for keep_us, or NULL. */
-struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us, int64_t keep_us);
+/* A seat that has been away for its meeting's keep_us, or NULL. */
+struct kg_hall_seat *kg_hall_expired(const struct kg_hall *hall, int64_t now_us);
 
 /* A new resume token for the seat, valid once and only with this room's present certificate; the one before
  * is void. */

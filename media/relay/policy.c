@@ -112,6 +112,14 @@ void kg_policy_format(enum kg_policy_key key, int32_t value, char text[KG_POLICY
         snprintf(text, KG_POLICY_TEXT_BYTES, "%s", words[keys[key].kind][value != 0]);
 }
 
+void kg_policy_of_file(int64_t open_before_minutes, int64_t seat_seconds, struct kg_policy_layer *layer)
+{
+    *layer = (struct kg_policy_layer){0};
+    layer->set[KG_POLICY_OPEN_BEFORE_MINUTES] = layer->set[KG_POLICY_SEAT_SECONDS] = true;
+    layer->value[KG_POLICY_OPEN_BEFORE_MINUTES] = (int32_t)open_before_minutes;
+    layer->value[KG_POLICY_SEAT_SECONDS] = (int32_t)seat_seconds;
+}
+
 int kg_policy_resolve(const struct kg_policy_layer *const layers[KG_POLICY_SCOPES], enum kg_policy_key key,
                       int32_t *value)
 {

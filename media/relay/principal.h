@@ -16,6 +16,9 @@ enum kg_role_kind {
     KG_ROLE_KINDS
 };
 #define KG_ROLE_BIT(role) (1u << (role))
+/* "operator", "administrator", "auditor". */
+const char *kg_role_kind_name(enum kg_role_kind role);
+bool kg_role_kind_find(const char *name, enum kg_role_kind *role);
 
 struct kg_principal {
     enum kg_role_kind role;

@@ -260,7 +260,7 @@ static void refuse(struct kg_session *s, enum kg_error_code code, const char *te
     if (kg_log_allow(&s->control->refusals, kg_clock_now_us(), &suppressed)) {
         kg_log(KG_LOG_WARN, "relay", "room.refused", "%s (%s): %s (%u more not logged)", s->peer,
                *id ? id : "unknown", text, suppressed);
-        kg_control_note(s->control, "room.refused", "", id, text);
+        kg_control_note(s->control, "room.refused", KG_AUDIT_REFUSED, s->room, s->peer, "", text);
     }
     kg_session_error(s, 0, code, text);
     kg_session_close(s, KG_REASON_REVOKED, 60000);

@@ -18,7 +18,7 @@ def bad_events():
         no_uid = [line for line in world.calendar("room-a") if not line.startswith("UID")]
         bad = [no_start, backwards, nonsense, no_uid]
         path = world.write_agenda(*bad, good)
-        done = world.relay.ctl("agenda", "import", path)
+        done = world.relay.ctl("agenda", "import", path, "--organization", "kaku")
         print(done.stdout + done.stderr, end="")
         assert done.returncode == 3, done
         said = done.stdout + done.stderr
@@ -37,11 +37,11 @@ def bad_events():
         for content, words in ((b"", "empty"), (b"hello\n", "left out"), (b"\xff\xfe\x00", "UTF-8"),
                                (b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n", "")):
             path.write_bytes(content)
-            done = world.relay.ctl("agenda", "import", path)
+            done = world.relay.ctl("agenda", "import", path, "--organization", "kaku")
             print(repr(content[:20]), done.returncode, (done.stdout + done.stderr).strip())
             assert done.returncode in (1, 3) and words in done.stdout + done.stderr, done
         assert "広域連携" in (a.folder / "state/agenda.ics").read_text(), "a bad file takes nothing away"
-        assert world.relay.ctl("agenda", "import", world.folder / "nowhere.ics").returncode == 1
+        assert world.relay.ctl("agenda", "import", world.folder / "nowhere.ics", "--organization", "kaku").returncode == 1
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def bad_texts():
                 "x" * 300000)
     for n in range(20):
         sdp = offer + "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" * random.randrange(40) + "a=" + "z" * random.randrange(6000)
-        yield json.dumps({"type": "join", "request": n, "meeting": "faults@kaigi.invalid", "offer": sdp,
+        yield json.dumps({"type": "join", "request": n, "meeting": "kaku/faults@kaigi.invalid", "offer": sdp,
                           "lines": [{"mid": str(n), "role": "camera"}], "muted": {"microphone": False, "camera": False}})
 
 

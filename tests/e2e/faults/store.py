@@ -20,7 +20,7 @@ def status_says(world, *words):
 
 def refused(world, *words):
     done = world.relay.ctl("agenda", "import", world.write_agenda(
-        world.calendar("room-a", "room-b", uid="late@kaigi.invalid", title="あとから")))
+        world.calendar("room-a", "room-b", uid="late@kaigi.invalid", title="あとから")), "--organization", "kaku")
     print(done.stderr.strip())
     assert done.returncode == 1, done
     for word in words:

@@ -30,9 +30,11 @@ from kaigi_authority import Authority  # noqa: E402
 BUILD = pathlib.Path(os.environ["KAIGI_BUILD"])
 RELAY, CTL = BUILD / "media/relay/kaigi-relay", BUILD / "media/relay/kaigi-ctl"
 TERMINAL, MEASURE = BUILD / "firmware/app/kaigi-terminal", BUILD / "tests/tools/kaigi-measure"
-MEETING = "faults@kaigi.invalid"
-NAMES = {"room-a": ("架空市", "総務課", "第一会議室"), "room-b": ("見本町", "企画財政課", "大会議室"),
-         "room-c": ("例示村", "住民課", "小会議室")}
+UID = "faults@kaigi.invalid"
+MEETING = f"kaku/{UID}"
+ORGANIZATIONS = {"kaku": ("架空市", "かくうし"), "mihon": ("見本町", "みほんちょう"), "reiji": ("例示村", "れいじむら")}
+NAMES = {"room-a": ("kaku", "総務課", "第一会議室"), "room-b": ("mihon", "企画財政課", "大会議室"),
+         "room-c": ("reiji", "住民課", "小会議室")}
 VIDEO = ["[video]", "camera=test", "width=320", "height=180", "fps=15"]
 
 
@@ -237,6 +239,8 @@ class World:
         if start:
             try:
                 self.relay.start()
+                for organization, (name, reading) in ORGANIZATIONS.items():
+                    self.relay.must("org", "add", organization, "--name", name, "--reading", reading)
                 for name in rooms:
                     self.enrol(name)
                 self.agenda(*rooms)
@@ -282,7 +286,7 @@ class World:
                         "--csr", room.folder / "room.csr", "--cert-out", room.folder / "room.crt")
         return room
 
-    def calendar(self, *rooms, uid=MEETING, start=-5, end=55, title="広域連携 定例打合せ"):
+    def calendar(self, *rooms, uid=UID, start=-5, end=55, title="広域連携 定例打合せ"):
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp = lambda minutes: (now + datetime.timedelta(minutes=minutes)).strftime("%Y%m%dT%H%M%SZ")
         return ["BEGIN:VEVENT", f"UID:{uid}", f"DTSTAMP:{stamp(0)}", f"DTSTART:{stamp(start)}", f"DTEND:{stamp(end)}",
@@ -295,7 +299,7 @@ class World:
         return path
 
     def agenda(self, *rooms, **options):
-        self.relay.must("agenda", "import", self.write_agenda(self.calendar(*rooms, **options)))
+        self.relay.must("agenda", "import", self.write_agenda(self.calendar(*rooms, **options)), "--organization", "kaku")
 
     def meet(self, *names, options=()):
         """Rooms start and come into the meeting; returns them once media flows."""

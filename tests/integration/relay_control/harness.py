@@ -77,6 +77,7 @@ class Relay:
     def __enter__(self):
         try:
             self.start()
+            self.ctl("org", "add", "kaku", "--name", "架空市", "--reading", "かくうし")
             for room in self.rooms.values():
                 self.enrol(room)
         except BaseException:
@@ -148,7 +149,7 @@ class Relay:
     def enrol(self, room, *more):
         if not room.csr.exists():
             room.make_request()
-        self.ctl("room", "add", f"会議室{room.name}", "--id", room.name, "--organization", "架空市", "--department",
+        self.ctl("room", "add", f"会議室{room.name}", "--id", room.name, "--organization", "kaku", "--department",
                  "総務課", "--csr", room.csr, "--cert-out", room.cert, *more)
 
     def import_agenda(self, *events, check=True):
@@ -171,8 +172,7 @@ class Relay:
     def events(self):
         """What the store says has happened, in order."""
         with contextlib.closing(sqlite3.connect(f"file:{self.state}/kaigi.db?mode=ro", uri=True)) as db:
-            return db.execute(
-                "SELECT event_id, iif(object = actor, '', object), actor FROM audit ORDER BY seq").fetchall()
+            return db.execute("SELECT event_id, object, actor FROM audit ORDER BY seq").fetchall()
 
     def _identity(self, name):
         room = self.rooms[name]

@@ -1,6 +1,7 @@
 """Rooms and the relay's control service: admission, agenda, meetings, resume, revocation, bad input, shutdown."""
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import subprocess
@@ -32,8 +33,8 @@ class Control(unittest.IsolatedAsyncioTestCase):
     async def test_room_is_who_its_certificate_says_and_sees_its_own_agenda(self):
         async with self.relay.client("a") as a:
             self.assertEqual(a.room, {"id": "a", "organization": "架空市", "department": "総務課", "name": "会議室a"})
-            self.assertIn("UID:now", a.agenda)
-            self.assertNotIn("UID:others", a.agenda)
+            self.assertIn("UID:kaku/now", a.agenda)
+            self.assertNotIn("UID:kaku/others", a.agenda)
             self.assertNotIn("別の会議", a.agenda)
 
     async def test_join_is_allowed_by_invitation_and_time(self):
@@ -41,24 +42,24 @@ class Control(unittest.IsolatedAsyncioTestCase):
             for meeting, code in [("nothing", "unknown-meeting"), ("others", "not-invited"), ("later", "not-open-yet"),
                                   ("over", "ended")]:
                 with self.assertRaises(RelayError) as refused:
-                    await a.join(meeting, offer(), LINES)
+                    await a.join(f"kaku/{meeting}", offer(), LINES)
                 self.assertEqual(refused.exception.code, code)
             with self.assertRaises(RelayError) as refused:
-                await a.join("now", "v=0\r\nnonsense", LINES)
+                await a.join("kaku/now", "v=0\r\nnonsense", LINES)
             self.assertEqual(refused.exception.code, "bad-offer")
-            joined = await a.join("now", offer(), LINES)
+            joined = await a.join("kaku/now", offer(), LINES)
             self.assertIn("a=ice-lite", joined["answer"])
             self.assertIn(f" 127.0.0.1 {self.relay.port} typ host", joined["answer"])
             with self.assertRaises(RelayError) as refused:
-                await a.join("now", offer(), LINES)
+                await a.join("kaku/now", offer(), LINES)
             self.assertEqual(refused.exception.code, "unexpected")
             await a.leave()
             self.assertEqual(a.left, "requested")
 
     async def test_parties_see_each_other_and_each_others_mute(self):
         async with self.relay.client("a") as a, self.relay.client("b") as b:
-            await a.join("now", offer(), LINES, camera_muted=True)
-            await b.join("now", offer(), LINES)
+            await a.join("kaku/now", offer(), LINES, camera_muted=True)
+            await b.join("kaku/now", offer(), LINES)
             await a.wait(lambda c: len(c.participants) == 2)
             mine = next(p for p in b.participants if p["name"] == "会議室a")
             self.assertTrue(mine["camera"] and not mine["microphone"])
@@ -75,14 +76,14 @@ class Control(unittest.IsolatedAsyncioTestCase):
 
     async def test_resume_gives_the_seat_back_once_and_never_unmutes(self):
         async with self.relay.client("b") as b:
-            await b.join("now", offer(), LINES)
+            await b.join("kaku/now", offer(), LINES)
             a = await self.relay.client("a").connect()
-            first = await a.join("now", offer(), LINES, microphone_muted=True)
+            first = await a.join("kaku/now", offer(), LINES, microphone_muted=True)
             sources = first["participants"][-1]["sources"]
             a.abort()
             await b.wait(lambda c: any(p["state"] == "away" for p in c.participants))
             async with self.relay.client("a") as again:
-                second = await again.join("now", offer(), LINES, resume=first["resume"])
+                second = await again.join("kaku/now", offer(), LINES, resume=first["resume"])
                 self.assertEqual(second["party"], first["party"])
                 me = next(p for p in second["participants"] if p["party"] == second["party"])
                 self.assertEqual(me["sources"], sources)
@@ -92,24 +93,24 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 await again.leave()
                 for token in (first["resume"], second["resume"]):
                     with self.assertRaises(RelayError) as refused:
-                        await again.join("now", offer(), LINES, resume=token)
+                        await again.join("kaku/now", offer(), LINES, resume=token)
                     self.assertEqual(refused.exception.code, "bad-token")
             async with self.relay.client("b") as newer:  # replaces b
                 with self.assertRaises(RelayError) as refused:
-                    await newer.join("now", offer(), LINES, resume=second["resume"])
+                    await newer.join("kaku/now", offer(), LINES, resume=second["resume"])
                 self.assertEqual(refused.exception.code, "bad-token")
                 await b.wait(lambda c: c.closing)
                 self.assertEqual(b.closing["reason"], "replaced")
-                await newer.join("now", offer(), LINES)
+                await newer.join("kaku/now", offer(), LINES)
                 await newer.leave()
 
     async def test_media_alone_comes_back_over_the_same_connection(self):
         async with self.relay.client("a") as a:
-            first = await a.join("now", offer(), LINES, microphone_muted=True)
+            first = await a.join("kaku/now", offer(), LINES, microphone_muted=True)
             with self.assertRaises(RelayError) as refused:
-                await a.join("now", offer(), LINES)
+                await a.join("kaku/now", offer(), LINES)
             self.assertEqual(refused.exception.code, "unexpected", "without the token it must leave first")
-            second = await a.join("now", offer(), LINES, resume=first["resume"])
+            second = await a.join("kaku/now", offer(), LINES, resume=first["resume"])
             self.assertEqual(second["party"], first["party"])
             self.assertTrue(second["participants"][0]["microphone"], "muted before, so muted after")
             self.assertNotEqual(credentials(second["answer"]), credentials(first["answer"]))
@@ -118,7 +119,7 @@ class Control(unittest.IsolatedAsyncioTestCase):
 
     async def test_tunnel_carries_ice_to_the_worker_and_back(self):
         async with self.relay.client("a") as a, self.relay.tunnel("a") as tunnel:
-            joined = await a.join("now", offer(), LINES)
+            joined = await a.join("kaku/now", offer(), LINES)
             ufrag, pwd = credentials(joined["answer"])
             request, identity = stun_request(f"{ufrag}:abcd", pwd)
             await tunnel.send(request)
@@ -173,7 +174,7 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 await a.wait(lambda c, n=count: len(c.errors) > n)
             await a._socket.send(b"\x01binary")
             await a.wait(lambda c: c.errors[-1].text.startswith("binary"))
-            await a.join("now", offer(), LINES)
+            await a.join("kaku/now", offer(), LINES)
             await a.leave()
         async with self.relay.client("a") as a:
             await a.send_text("x" * 300000)
@@ -215,14 +216,14 @@ class Control(unittest.IsolatedAsyncioTestCase):
     async def test_imports_reach_rooms_and_enforce_themselves(self):
         async with self.relay.client("c") as c:
             self.relay.import_agenda(event("pushed", "c", title="追加の会議"))
-            await c.wait(lambda x: "UID:pushed" in x.agenda)
+            await c.wait(lambda x: "UID:kaku/pushed" in x.agenda)
             self.relay.import_agenda(event("not for c", "ab", -600, 60))
             self.relay.import_agenda(event("pushed too", "c"))
-            await c.wait(lambda x: "UID:pushed too" in x.agenda)
+            await c.wait(lambda x: "UID:kaku/pushed too" in x.agenda)
             revisions = [m["revision"] for _, m in c.log if m["type"] == "agenda"]
             self.assertEqual(len(revisions), 3, "not told about what does not concern it")
             self.assertEqual(len(set(revisions)), 3)
-            await c.join("pushed", offer(), LINES)
+            await c.join("kaku/pushed", offer(), LINES)
             self.relay.import_agenda(event("pushed", "c", extra=["SEQUENCE:1", "STATUS:CANCELLED"]))
             await c.wait(lambda x: x.left)
             self.assertEqual(c.left, "ended")
@@ -255,30 +256,31 @@ class Control(unittest.IsolatedAsyncioTestCase):
                 # Reading is most of the work, sanitized or not, and is not done where rooms are heard.
                 self.assertLess(max(waits), took / 3, f"{len(waits)} pings while the import took {took:.2f} s")
                 print(f"import {took * 1000:.0f} ms, longest ping {max(waits) * 1000:.0f} ms")
-                await a.wait(lambda x: "UID:mine" in x.agenda)
+                await a.wait(lambda x: "UID:kaku/mine" in x.agenda)
 
     async def test_status_tells_paths_and_counters(self):
         async with self.relay.client("a") as a:
-            await a.join("now", offer(), LINES)
+            await a.join("kaku/now", offer(), LINES)
             status = self.relay.ask("status")
             self.assertEqual([w["worker"] for w in sorted(status["workers"], key=lambda w: w["worker"])], [0, 1])
             party = status["meetings"][0]["parties"][0]
             self.assertEqual((party["room"], party["path"], party["packets_in"]), ("a", "none", 0))
             self.assertGreater(status["rss_kb"], 0)
-            self.assertIn("meeting now", self.relay.ctl("status").stdout)
+            self.assertIn("meeting kaku/now", self.relay.ctl("status").stdout)
             await a.leave()
 
     def test_ctl_says_what_is_wrong(self):
         relay, ctl = self.relay, self.relay.ctl
         odd = Room(relay.folder, "odd")
         for arguments, code, words in [
-            (["room", "add", "x", "--id", "A B", "--organization", "x", "--department", "x", "--csr",
-              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "room id"),
-            (["room", "add", "x", "--id", "a", "--organization", "x", "--department", "x", "--csr",
-              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "--replace"),
-            (["room", "add", "x", "--id", "odd", "--organization", "x", "--department", "x", "--csr", relay.ca,
+            (["room", "add", "x", "--id", "A B", "--organization", "kaku", "--department", "x", "--csr",
+              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "id must have"),
+            (["room", "add", "x", "--id", "a", "--organization", "kaku", "--department", "x", "--csr",
+              relay.rooms["a"].csr, "--cert-out", odd.cert], 1, "give replace"),
+            (["room", "add", "x", "--id", "odd", "--organization", "kaku", "--department", "x", "--csr", relay.ca,
               "--cert-out", odd.cert], 1, "no certificate request"),
-            (["room", "add", "x"], 2, "--csr"),
+            (["room", "add", "x"], 2, "--id"),
+            (["room", "add", "x", "--id", "new", "--organization", "nowhere"], 1, "no organization"),
             (["room", "revoke", "nobody"], 1, "no room"),
             (["room", "dance"], 2, "unknown command"),
             (["agenda", "import", "/nonexistent"], 1, "No such file"),
@@ -358,8 +360,8 @@ class Control(unittest.IsolatedAsyncioTestCase):
             relay.import_agenda(event("now", "ab"))
             dead = await relay.client("b").connect()
             async with relay.client("a") as alive:
-                await alive.join("now", offer(), LINES)
-                await dead.join("now", offer(), LINES)
+                await alive.join("kaku/now", offer(), LINES)
+                await dead.join("kaku/now", offer(), LINES)
                 await alive.wait(lambda c: len(c.participants) == 2)
                 dead._socket.transport.pause_reading()  # answers no ping
                 await alive.wait(lambda c: any(p["state"] == "away" for p in c.participants), 8)
@@ -384,8 +386,8 @@ class Control(unittest.IsolatedAsyncioTestCase):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a, relay.client("b") as b:
-                await a.join("now", offer(), LINES)
-                await b.join("now", offer(), LINES)
+                await a.join("kaku/now", offer(), LINES)
+                await b.join("kaku/now", offer(), LINES)
                 relay.ctl("room", "revoke", "a")
                 await a.wait(lambda c: c.closing)
                 self.assertEqual((a.left, a.closing["reason"]), ("revoked", "revoked"))
@@ -411,7 +413,7 @@ class Control(unittest.IsolatedAsyncioTestCase):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
             a = await relay.client("a").connect()
-            joined = await a.join("now", offer(), LINES, camera_muted=True)
+            joined = await a.join("kaku/now", offer(), LINES, camera_muted=True)
             begun = time.monotonic()
             self.assertEqual(await asyncio.to_thread(relay.stop), 0)
             self.assertLess(time.monotonic() - begun, 3)
@@ -421,7 +423,7 @@ class Control(unittest.IsolatedAsyncioTestCase):
             self.assertLess(a.closing["retry_ms"], 1001)
             relay.start()
             async with relay.client("a") as back:
-                again = await back.join("now", offer(), LINES, resume=joined["resume"])
+                again = await back.join("kaku/now", offer(), LINES, resume=joined["resume"])
                 self.assertEqual(again["party"], joined["party"])
                 self.assertTrue(again["participants"][0]["camera"])
                 kept = b"".join(p.read_bytes() for p in relay.state.glob("kaigi.db*"))
@@ -430,14 +432,16 @@ class Control(unittest.IsolatedAsyncioTestCase):
             relay.kill()
             relay.start()
             async with relay.client("a") as back:
-                third = await back.join("now", offer(), LINES, resume=again["resume"])
+                third = await back.join("kaku/now", offer(), LINES, resume=again["resume"])
                 self.assertEqual(third["party"], joined["party"])
                 await back.leave()
             relay.stop()
+            admin = f"local:{os.getuid()}"
             self.assertEqual(relay.events(), [
-                ("room.added", "", "a"), ("room.added", "", "b"), ("agenda.imported", "", ""),
-                ("meeting.started", "now", ""), ("room.joined", "now", "a"), ("room.joined", "now", "a"),
-                ("room.joined", "now", "a"), ("room.left", "now", "a"), ("meeting.ended", "now", "")])
+                ("organization.added", "kaku", admin), ("room.added", "a", admin), ("room.added", "b", admin),
+                ("agenda.imported", "kaku", admin), ("meeting.started", "kaku/now", ""),
+                ("room.joined", "kaku/now", "a"), ("room.joined", "kaku/now", "a"), ("room.joined", "kaku/now", "a"),
+                ("room.left", "kaku/now", "a"), ("meeting.ended", "kaku/now", "")])
             relay.start()
 
     async def test_agenda_names_the_other_rooms(self):
@@ -460,15 +464,15 @@ class Control(unittest.IsolatedAsyncioTestCase):
         with Relay(settings="[meeting]\nseat-seconds=1\n") as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("b") as b:
-                await b.join("now", offer(), LINES)
+                await b.join("kaku/now", offer(), LINES)
                 a = await relay.client("a").connect()
-                token = (await a.join("now", offer(), LINES))["resume"]
+                token = (await a.join("kaku/now", offer(), LINES))["resume"]
                 await b.wait(lambda c: len(c.participants) == 2)
                 a.abort()
                 await b.wait(lambda c: len(c.participants) == 1)
                 async with relay.client("a") as late:
                     with self.assertRaises(RelayError) as refused:
-                        await late.join("now", offer(), LINES, resume=token)
+                        await late.join("kaku/now", offer(), LINES, resume=token)
                     self.assertEqual(refused.exception.code, "bad-token")
 
     async def test_reload_takes_a_new_certificate_without_a_cut(self):
@@ -498,7 +502,7 @@ class Control(unittest.IsolatedAsyncioTestCase):
         with Relay(listen="::1") as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a:
-                joined = await a.join("now", offer(), LINES)
+                joined = await a.join("kaku/now", offer(), LINES)
                 self.assertIn(f" ::1 {relay.port} typ host", joined["answer"])
 
 

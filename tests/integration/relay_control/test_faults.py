@@ -73,16 +73,16 @@ class Running(unittest.IsolatedAsyncioTestCase):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a, relay.client("b") as b:
-                await a.join("now", offer(), LINES)
+                await a.join("kaku/now", offer(), LINES)
                 with contextlib.closing(sqlite3.connect(relay.state / "kaigi.db", isolation_level=None)) as thief:
                     thief.execute("BEGIN IMMEDIATE")
                     done = await asyncio.to_thread(relay.import_agenda, event("more", "ab"), check=False)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn("nothing was changed", done.stderr)
                     self.assertIn("another program holds the store", done.stderr)
-                    await b.join("now", offer(), LINES)
+                    await b.join("kaku/now", offer(), LINES)
                     await a.wait(lambda c: len(c.participants) == 2)
-                    self.assertNotIn("UID:more", a.agenda)
+                    self.assertNotIn("UID:kaku/more", a.agenda)
                     self.assertFalse(relay.ask("status")["store"]["ok"])
                     # A revocation holds though it cannot be written down.
                     done = await asyncio.to_thread(relay.ctl, "room", "revoke", "b", check=False)
@@ -91,7 +91,7 @@ class Running(unittest.IsolatedAsyncioTestCase):
                     await b.wait(lambda c: c.left)
                     thief.execute("ROLLBACK")
                 await asyncio.to_thread(relay.import_agenda, event("more", "ab"))
-                await a.wait(lambda c: "UID:more" in c.agenda)
+                await a.wait(lambda c: "UID:kaku/more" in c.agenda)
                 self.assertTrue(relay.ask("status")["store"]["ok"])
                 self.assertIn("[store.failed]", relay.log())
                 self.assertIn("[store.recovered]", relay.log())
@@ -100,20 +100,20 @@ class Running(unittest.IsolatedAsyncioTestCase):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a, relay.client("b") as b:
-                await a.join("now", offer(), LINES)
+                await a.join("kaku/now", offer(), LINES)
                 database = relay.state / "kaigi.db"
                 for path in [database, *relay.state.glob("kaigi.db-wal")]:
                     with open(path, "r+b") as file:
                         file.write(b"this is no database any more..." * (path.stat().st_size // 31))
-                await b.join("now", offer(), LINES)
+                await b.join("kaku/now", offer(), LINES)
                 await a.wait(lambda c: len(c.participants) == 2)
                 await a.leave()
             relay.stop()
             relay.start()
             self.assertIn("[store.restored]", relay.log())
             async with relay.client("a") as a:
-                self.assertIn("UID:now", a.agenda)
-            self.assertEqual(len(list(relay.state.glob("kaigi.db.corrupt-*"))), 1)
+                self.assertIn("UID:kaku/now", a.agenda)
+            self.assertEqual(len(list(relay.state.glob("kaigi.db.corrupt-*[0-9]"))), 1)
 
     async def test_reload_refuses_bad_settings_and_goes_on(self):
         with Relay() as relay, mock.patch.dict(os.environ):

@@ -14,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from kaigi_authority import Authority  # noqa: E402
 
-MEETING = "browsers@kaigi.invalid"
+UID = "browsers@kaigi.invalid"
+MEETING = f"kaku/{UID}"
 
 
 def free_port():
@@ -51,6 +52,7 @@ class Relay:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("the relay did not start:\n" + self.log.read_text()[-2000:])
             time.sleep(0.05)
+        self.ask("org", "add", "kaku", "--name", "架空市", "--reading", "かくうし")
         for room in rooms:
             self.enrol(room)
         self.invite(rooms)
@@ -59,13 +61,13 @@ class Relay:
         key, csr = self.folder / f"{room}.key", self.folder / f"{room}.csr"
         subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-subj", f"/CN={room}", "-keyout", key, "-out", csr], check=True, capture_output=True)
-        self.ask("room", "add", f"{room}会議室", "--id", room, "--organization", "架空市", "--department", "総務課",
+        self.ask("room", "add", f"{room}会議室", "--id", room, "--organization", "kaku", "--department", "総務課",
                  "--csr", csr, "--cert-out", self.folder / f"{room}.crt")
 
     def invite(self, rooms):
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp = lambda minutes: (now + datetime.timedelta(minutes=minutes)).strftime("%Y%m%dT%H%M%SZ")
-        lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kaigi//test//JA", "BEGIN:VEVENT", f"UID:{MEETING}",
+        lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kaigi//test//JA", "BEGIN:VEVENT", f"UID:{UID}",
                  f"DTSTAMP:{stamp(0)}", f"DTSTART:{stamp(-5)}", f"DTEND:{stamp(55)}", "SUMMARY:定例打合せ"]
         lines += [f"ATTENDEE;CUTYPE=ROOM:mailto:{room}@kaigi.invalid" for room in rooms]
         agenda = self.folder / "agenda.ics"

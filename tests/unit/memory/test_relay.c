@@ -12,14 +12,20 @@ static char *invited[] = {id};
 
 static struct kg_store_room a_room(void)
 {
-    return (struct kg_store_room){.id = id, .organization = text, .department = empty, .name = text};
+    return (struct kg_store_room){.id = id,
+                                  .organization_id = text,
+                                  .department = empty,
+                                  .department_reading = empty,
+                                  .name = text,
+                                  .name_reading = empty,
+                                  .serial = "01"};
 }
 
 static bool seats(void)
 {
     struct kg_store_room room = a_room();
     struct kg_hall *hall = kg_hall_create();
-    struct kg_gathering *g = hall ? kg_hall_open(hall, "m", 0) : NULL;
+    struct kg_gathering *g = hall ? kg_hall_open(hall, "m", 0, 1) : NULL;
     struct kg_hall_seat *seat = g ? kg_hall_seat_add(g, &room, 0) : NULL;
     if (g && !seat) {
         kg_hall_close_if_empty(g);

@@ -8,7 +8,13 @@ enum { MINUTE_US = 60000000 };
 
 static struct kg_store_room room_of(char *id, uint8_t mark)
 {
-    struct kg_store_room room = {.id = id, .organization = "架空市", .department = "", .name = id};
+    struct kg_store_room room = {.id = id,
+                                 .organization_id = "kaku",
+                                 .department = "",
+                                 .department_reading = "",
+                                 .name = id,
+                                 .name_reading = "",
+                                 .serial = "01"};
     memset(room.fingerprint, mark, sizeof room.fingerprint);
     return room;
 }
@@ -42,7 +48,7 @@ static void test_seats(void **state)
     (void)state;
     struct kg_hall *hall = kg_hall_create();
     struct kg_store_room a = room_of("a", 1), b = room_of("b", 2);
-    struct kg_gathering *g = kg_hall_open(hall, "m", 1);
+    struct kg_gathering *g = kg_hall_open(hall, "m", 1, 30);
     assert_ptr_equal(kg_hall_find(hall, "m"), g);
     assert_null(kg_hall_find(hall, "n"));
     struct kg_hall_seat *seat_a = kg_hall_seat_add(g, &a, 100), *seat_b = kg_hall_seat_add(g, &b, 200);
@@ -58,19 +64,19 @@ static void test_seats(void **state)
     assert_ptr_equal(kg_hall_seat_of_party(hall, 7), seat_b);
     assert_null(kg_hall_seat_of_party(hall, 0));
 
-    assert_null(kg_hall_expired(hall, 129, 30));
-    assert_ptr_equal(kg_hall_expired(hall, 130, 30), seat_a);
+    assert_null(kg_hall_expired(hall, 129));
+    assert_ptr_equal(kg_hall_expired(hall, 130), seat_a);
     seat_a->session = (struct kg_session *)&a; /* anything: here it is only there or not */
-    assert_null(kg_hall_expired(hall, 229, 30));
-    assert_ptr_equal(kg_hall_expired(hall, 230, 30), seat_b);
+    assert_null(kg_hall_expired(hall, 229));
+    assert_ptr_equal(kg_hall_expired(hall, 230), seat_b);
     assert_false(kg_hall_seat_remove(seat_b));
     assert_true(kg_hall_seat_remove(seat_a));
     assert_null(kg_hall_first(hall));
-    struct kg_gathering *empty = kg_hall_open(hall, "n", 0);
+    struct kg_gathering *empty = kg_hall_open(hall, "n", 0, 30);
     assert_int_not_equal(empty->number, 1);
     kg_hall_close_if_empty(empty);
     assert_null(kg_hall_first(hall));
-    kg_hall_open(hall, "left open", 0);
+    kg_hall_open(hall, "left open", 0, 30);
     kg_hall_destroy(hall);
 }
 
@@ -79,7 +85,7 @@ static void test_tokens(void **state)
     (void)state;
     struct kg_hall *hall = kg_hall_create();
     struct kg_store_room a = room_of("a", 1);
-    struct kg_hall_seat *seat = kg_hall_seat_add(kg_hall_open(hall, "m", 0), &a, 0);
+    struct kg_hall_seat *seat = kg_hall_seat_add(kg_hall_open(hall, "m", 0, 30), &a, 0);
     char first[KG_HALL_TOKEN_SIZE], second[KG_HALL_TOKEN_SIZE];
     assert_false(kg_hall_token_check(seat, ""));
     kg_hall_token_issue(seat, first);
@@ -102,7 +108,7 @@ static void test_restore(void **state)
     (void)state;
     struct kg_hall *hall = kg_hall_create();
     struct kg_store_room a = room_of("a", 1), b = room_of("b", 2);
-    struct kg_gathering *g = kg_hall_open(hall, "m", 0);
+    struct kg_gathering *g = kg_hall_open(hall, "m", 0, 30);
     struct kg_store_seat stored = {
         .party = 5, .source = {6, 7, 8}, .muted = {true, false, false}, .token_hash = {1}};
     assert_true(kg_hall_seat_restore(g, &a, &stored, 50));
@@ -127,7 +133,7 @@ static void test_full(void **state)
 {
     (void)state;
     struct kg_hall *hall = kg_hall_create();
-    struct kg_gathering *g = kg_hall_open(hall, "m", 0);
+    struct kg_gathering *g = kg_hall_open(hall, "m", 0, 30);
     static struct kg_store_room rooms[KG_HALL_MAX_SEATS + 1];
     for (int i = 0; i < KG_HALL_MAX_SEATS; i++)
         assert_non_null(kg_hall_seat_add(g, &rooms[i], 0));

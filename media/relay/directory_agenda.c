@@ -1,0 +1,139 @@
+/* The directory's meetings, and what of them a room may see. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "relay/directory_internal.h"
+
+bool kg_directory_put_meeting(struct kg_directory *d, const struct kg_meeting *meeting)
+{
+    struct kg_meeting *copy = malloc(sizeof *copy);
+    if (!copy || !kg_store_meeting_copy(copy, meeting)) {
+        free(copy);
+        return false;
+    }
+    g_hash_table_replace(d->meetings, copy->uid, copy);
+    return true;
+}
+
+const struct kg_meeting *kg_directory_meeting(const struct kg_directory *d, const char *id)
+{
+    return g_hash_table_lookup(d->meetings, id);
+}
+
+void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES])
+{
+    const char *slash = strchr(id, '/');
+    int size = slash ? (int)KG_MIN(slash - id, KG_CA_ID_BYTES - 1) : 0;
+    snprintf(organization, KG_CA_ID_BYTES, "%.*s", size, id);
+}
+
+bool kg_directory_invites(const struct kg_meeting *meeting, const char *room)
+{
+    for (uint16_t i = 0; i < meeting->room_count; i++) {
+        if (strcmp(meeting->rooms[i], room) == 0)
+            return true;
+    }
+    return false;
+}
+
+static gboolean ended_before(void *key, void *value, void *user)
+{
+    (void)key;
+    return ((const struct kg_meeting *)value)->end_us < *(const int64_t *)user;
+}
+
+void kg_directory_prune(struct kg_directory *d, int64_t before_us)
+{
+    g_hash_table_foreach_remove(d->meetings, ended_before, &before_us);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct kg_meeting *x = a, *y = b;
+    if (x->start_us != y->start_us)
+        return x->start_us < y->start_us ? -1 : 1;
+    return strcmp(x->uid, y->uid);
+}
+
+static int by_start_of(const void *a, const void *b)
+{
+    return by_start(*(const void *const *)a, *(const void *const *)b);
+}
+
+const struct kg_meeting **kg_directory_meetings(const struct kg_directory *d, size_t *count)
+{
+    return (const struct kg_meeting **)kg_directory_sorted(d->meetings, count, by_start_of);
+}
+
+/* Names at most `most` of the other rooms that are in the directory and not revoked. false: memory. */
+static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, const char *room, uint16_t most)
+{
+    view->site_count = view->site_total = 0;
+    if (!view->sites && !(view->sites = calloc(KG_AGENDA_MAX_SITES, sizeof *view->sites)))
+        return false;
+    for (uint16_t i = 0; i < view->room_count; i++) {
+        const struct kg_store_room *other = kg_directory_room(d, view->rooms[i]);
+        if (!other || other->revoked_s || strcmp(other->id, room) == 0)
+            continue;
+        view->site_total++;
+        if (view->site_count < most)
+            view->sites[view->site_count++] =
+                (struct kg_meeting_site){(char *)kg_directory_organization_name(d, other->organization_id),
+                                         other->department, other->name};
+    }
+    return true;
+}
+
+/* The calendar of these meetings, the other rooms named if that is not too long; NULL: memory. */
+static char *write_calendar(const struct kg_directory *d, struct kg_meeting *seen, size_t count,
+                            const char *room, size_t max_bytes)
+{
+    static const uint16_t most[] = {KG_AGENDA_MAX_SITES, 2, 0};
+    char *text = NULL;
+    for (size_t i = 0; i < KG_ARRAY_LEN(most) && (!text || strlen(text) > max_bytes); i++) {
+        free(text);
+        for (size_t m = 0; m < count; m++)
+            if (!name_sites(d, &seen[m], room, most[i]))
+                return NULL;
+        text = kg_agenda_format(seen, count, room);
+        if (!text)
+            return NULL;
+    }
+    return text;
+}
+
+char *kg_directory_calendar(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
+                            size_t max_bytes)
+{
+    size_t count = 0;
+    /* Views: the texts stay the directory's. */
+    struct kg_meeting *seen = calloc(g_hash_table_size(d->meetings) + 1, sizeof *seen);
+    if (!seen)
+        return NULL;
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, d->meetings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct kg_meeting *m = value;
+        if (m->end_us > from_us && m->start_us < to_us && kg_directory_invites(m, room))
+            seen[count++] = *m;
+    }
+    qsort(seen, count, sizeof *seen, by_start);
+    size_t wanted = count;
+    char *text = write_calendar(d, seen, count, room, max_bytes);
+    while (text && strlen(text) > max_bytes && count > 0) {
+        free(text);
+        count = count * 3 / 4;
+        text = write_calendar(d, seen, count, room, max_bytes);
+    }
+    if (count < wanted)
+        kg_log(KG_LOG_WARN, "relay", "agenda.cut",
+               "room %s: its agenda is too long; the last %zu of %zu meetings are left out", room,
+               wanted - count, wanted);
+    for (size_t i = 0; i < wanted; i++)
+        free(seen[i].sites);
+    free(seen);
+    return text;
+}

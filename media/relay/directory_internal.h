@@ -1,0 +1,20 @@
+/* What the directory's files share. Thread: control. */
+#pragma once
+
+#include <glib.h>
+
+#include "relay/directory.h"
+
+struct kg_directory {
+    GHashTable *organizations; /* id → struct kg_store_organization, own; so for all below */
+    GHashTable *rooms;
+    GHashTable *administrators;
+    GHashTable *certificates; /* by fingerprint */
+    GHashTable *communities;
+    GHashTable *layers;   /* "<scope>:<id>" → struct kg_policy_layer */
+    GHashTable *meetings; /* by id */
+};
+
+/* The values by id: an array for free(); NULL: none or memory. `size` of one pointer. */
+const void **kg_directory_sorted(GHashTable *table, size_t *count,
+                                 int (*compare)(const void *, const void *));

@@ -1,0 +1,569 @@
+#include "relay/verb.h"
+
+#include <glib.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/queue.h"
+#include "relay/verb_internal.h"
+#include "signal/agenda.h"
+
+static const char *const role_names[KG_ROLE_KINDS] = {
+    [KG_ROLE_OPERATOR] = "operator",
+    [KG_ROLE_ADMINISTRATOR] = "administrator",
+    [KG_ROLE_AUDITOR] = "auditor",
+};
+
+const char *kg_role_kind_name(enum kg_role_kind role)
+{
+    return role_names[role];
+}
+
+bool kg_role_kind_find(const char *name, enum kg_role_kind *role)
+{
+    for (unsigned i = 0; i < KG_ROLE_KINDS; i++) {
+        if (strcmp(role_names[i], name) == 0) {
+            *role = (enum kg_role_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct kg_verbs *kg_verbs_create(const struct kg_verbs_params *params)
+{
+    struct kg_verbs *verbs = calloc(1, sizeof *verbs);
+    if (verbs) {
+        verbs->params = *params;
+        verbs->last = &verbs->first;
+    }
+    return verbs;
+}
+
+/* A change's texts are its own: the other side of kg_call_put. */
+static void free_change(struct kg_store_change *change)
+{
+    /* Every member of the union is a pointer to const, ours to free. */
+    void *row = (void *)(uintptr_t)change->id;
+    switch (change->kind) {
+    case KG_STORE_PUT_ORGANIZATION:
+        kg_store_organization_finish(row);
+        break;
+    case KG_STORE_PUT_ROOM:
+        kg_store_room_finish(row);
+        break;
+    case KG_STORE_PUT_ADMINISTRATOR:
+        kg_store_administrator_finish(row);
+        break;
+    case KG_STORE_PUT_CERTIFICATE:
+        kg_store_certificate_finish(row);
+        break;
+    case KG_STORE_PUT_COMMUNITY:
+        kg_store_community_finish(row);
+        break;
+    case KG_STORE_PUT_SETTING:
+    case KG_STORE_REMOVE_SETTING:
+        kg_store_setting_finish(row);
+        break;
+    case KG_STORE_PUT_MEETING:
+        kg_store_meeting_finish(row);
+        break;
+    default:
+        break;
+    }
+    free(row);
+    free((void *)(uintptr_t)change->member);
+}
+
+static void free_call(struct kg_call *call)
+{
+    for (size_t i = 0; i < call->change_count; i++)
+        free_change(&call->changes[i]);
+    free(call->changes);
+    kg_ca_certificate_finish(&call->certificate);
+    kg_agenda_destroy(call->agenda);
+    json_decref(call->request);
+    json_decref(call->reply);
+    free(call);
+}
+
+static void answer(struct kg_queue *replies, json_t *reply)
+{
+    /* Every request has exactly one reply, even if it could not be put together. */
+    if (!reply)
+        reply = json_pack("{s:b, s:s}", "ok", 0, "error", "the relay has no memory left");
+    /* Nobody may be waiting any more. */
+    if (!reply || !kg_queue_push(replies, &reply))
+        json_decref(reply);
+}
+
+static void finish(struct kg_call *call)
+{
+    struct kg_verbs *verbs = call->verbs;
+    struct kg_call **at = &verbs->calls;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    if (verbs->writing == call)
+        verbs->writing = NULL;
+    /* Moved, not shared: JSON values count their references without regard to threads. */
+    json_t *reply = call->reply;
+    call->reply = NULL;
+    answer(call->replies, reply);
+    free_call(call);
+}
+
+void kg_verbs_destroy(struct kg_verbs *verbs)
+{
+    if (!verbs)
+        return;
+    while (verbs->calls) {
+        json_decref(verbs->calls->reply);
+        verbs->calls->reply = json_pack("{s:b, s:s}", "ok", 0, "error",
+                                        "the relay stopped before this was written down; ask again");
+        finish(verbs->calls);
+    }
+    free(verbs);
+}
+
+/* The trail. */
+
+static bool post(struct kg_call *call, uint64_t number, enum kg_audit_result result)
+{
+    const struct kg_audit_entry entry = {
+        .event_id = call->verb ? call->verb->event : "request.unknown",
+        .actor = call->by.id,
+        .role = kg_role_kind_name(call->by.role),
+        .source = call->by.source,
+        .organization = call->organization,
+        .object = call->object,
+        .detail = call->detail,
+        .result = result,
+    };
+    bool writes = number && result == KG_AUDIT_OK;
+    if (kg_store_write(call->verbs->params.store, number, writes ? call->changes : NULL,
+                       writes ? call->change_count : 0, &entry))
+        return true;
+    kg_log(KG_LOG_WARN, "relay", "store.busy", "%s by %s is not written down", entry.event_id, entry.actor);
+    return false;
+}
+
+void kg_call_note(struct kg_call *call, const char *fmt, ...)
+{
+    const char *end;
+    size_t used = strlen(call->detail);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(call->detail + used, sizeof call->detail - used, fmt, args);
+    va_end(args);
+    /* Cut at a character. */
+    if (!g_utf8_validate(call->detail, -1, &end))
+        call->detail[end - call->detail] = '\0';
+}
+
+void kg_call_concerns(struct kg_call *call, const char *organization)
+{
+    snprintf(call->organization, sizeof call->organization, "%s", organization);
+}
+
+/* How a call ends. */
+
+static uint64_t next_number(struct kg_call *call)
+{
+    return call->number = (*call->verbs->params.next_request)++;
+}
+
+static void take_turns(struct kg_verbs *verbs)
+{
+    while (!verbs->writing && verbs->first) {
+        struct kg_call *call = verbs->first;
+        verbs->first = call->next_turn;
+        if (!verbs->first)
+            verbs->last = &verbs->first;
+        verbs->writing = call;
+        call->verb->run(call);
+    }
+}
+
+static void wait_for_turn(struct kg_call *call)
+{
+    struct kg_verbs *verbs = call->verbs;
+    call->next_turn = NULL;
+    *verbs->last = call;
+    verbs->last = &call->next_turn;
+    take_turns(verbs);
+}
+
+/* The row comes before the answer, which no failure of the store may keep back. */
+static void end_refused(struct kg_call *call, enum kg_audit_result result)
+{
+    struct kg_verbs *verbs = call->verbs;
+    call->refused = true;
+    call->answer = NULL;
+    if (verbs->writing == call)
+        verbs->writing = NULL;
+    if (!post(call, next_number(call), result))
+        finish(call);
+}
+
+void kg_call_refuse(struct kg_call *call, const char *fmt, ...)
+{
+    char text[700];
+    const char *end;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!g_utf8_validate(text, -1, &end))
+        text[end - text] = '\0';
+    json_decref(call->reply);
+    call->reply = json_pack("{s:b, s:s}", "ok", 0, "error", text);
+    call->detail[0] = '\0';
+    kg_call_note(call, "%s", text);
+    end_refused(call, KG_AUDIT_REFUSED);
+}
+
+void kg_call_reply(struct kg_call *call, json_t *reply)
+{
+    call->reply = reply;
+    post(call, 0, reply ? KG_AUDIT_OK : KG_AUDIT_FAILED);
+    finish(call);
+}
+
+static void fail_to_write(struct kg_call *call, const char *why)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s: %s",
+             call->done_at_once ? "shut out until the relay's next restart only; revoke again"
+                                : "nothing was changed",
+             why);
+    json_decref(call->reply);
+    call->reply = json_pack("{s:b, s:s}", "ok", 0, "error", text);
+    call->detail[0] = '\0';
+    kg_call_note(call, "%s", text);
+    end_refused(call, KG_AUDIT_FAILED);
+}
+
+void kg_call_commit(struct kg_call *call, json_t *reply)
+{
+    call->reply = reply;
+    if (!reply || call->short_of_memory)
+        fail_to_write(call, "the relay has no memory left");
+    else if (!post(call, next_number(call), KG_AUDIT_OK))
+        fail_to_write(call, "the store is busy, try again");
+}
+
+uint64_t kg_call_read(struct kg_call *call, void (*take)(struct kg_call *, const struct kg_store_result *))
+{
+    call->answer = take;
+    return next_number(call);
+}
+
+void kg_call_read_failed(struct kg_call *call)
+{
+    call->answer = NULL;
+    kg_call_refuse(call, "the store is busy with other questions; try again");
+}
+
+bool kg_call_certificate(struct kg_call *call, enum kg_ca_kind kind, const char *id)
+{
+    const struct kg_verbs_params *params = &call->verbs->params;
+    if (call->certificate.pem)
+        return true;
+    struct kg_ca_subject subject = {.kind = kind, .id = id};
+    call->signing = true;
+    if (!params->effects->sign(params->user, next_number(call), &subject, kg_call_text(call, "csr"))) {
+        call->signing = false;
+        kg_call_refuse(call, "the signer has too much to do; try again");
+    }
+    return false;
+}
+
+/* What is to be written. */
+
+#define COPY_OF(kind, type)                                                                                  \
+    static void *copy_##kind(const void *from)                                                               \
+    {                                                                                                        \
+        type *copy = malloc(sizeof *copy);                                                                   \
+        if (copy && kg_store_##kind##_copy(copy, from))                                                      \
+            return copy;                                                                                     \
+        free(copy);                                                                                          \
+        return NULL;                                                                                         \
+    }
+COPY_OF(organization, struct kg_store_organization)
+COPY_OF(room, struct kg_store_room)
+COPY_OF(administrator, struct kg_store_administrator)
+COPY_OF(certificate, struct kg_store_certificate)
+COPY_OF(community, struct kg_store_community)
+COPY_OF(setting, struct kg_store_setting)
+COPY_OF(meeting, struct kg_meeting)
+
+static void *copy_row(const struct kg_store_change *change)
+{
+    switch (change->kind) {
+    case KG_STORE_PUT_ORGANIZATION:
+        return copy_organization(change->organization);
+    case KG_STORE_PUT_ROOM:
+        return copy_room(change->room);
+    case KG_STORE_PUT_ADMINISTRATOR:
+        return copy_administrator(change->administrator);
+    case KG_STORE_PUT_CERTIFICATE:
+        return copy_certificate(change->certificate);
+    case KG_STORE_PUT_COMMUNITY:
+        return copy_community(change->community);
+    case KG_STORE_PUT_SETTING:
+    case KG_STORE_REMOVE_SETTING:
+        return copy_setting(change->setting);
+    case KG_STORE_PUT_MEETING:
+        return copy_meeting(change->meeting);
+    default:
+        return strdup(change->id);
+    }
+}
+
+void kg_call_put(struct kg_call *call, const struct kg_store_change *change)
+{
+    if (call->change_count == call->change_capacity) {
+        size_t capacity = call->change_capacity ? call->change_capacity * 2 : 4;
+        struct kg_store_change *changes = realloc(call->changes, capacity * sizeof *changes);
+        if (!changes) {
+            call->short_of_memory = true;
+            return;
+        }
+        call->changes = changes;
+        call->change_capacity = capacity;
+    }
+    struct kg_store_change copy = {.kind = change->kind, .id = copy_row(change)};
+    if (change->member)
+        copy.member = strdup(change->member);
+    if (!copy.id || (change->member && !copy.member)) {
+        call->short_of_memory = true;
+        free_change(&copy);
+        return;
+    }
+    call->changes[call->change_count++] = copy;
+}
+
+/* The request's fields. */
+
+const char *kg_call_text(const struct kg_call *call, const char *field)
+{
+    const char *text = json_string_value(json_object_get(call->request, field));
+    return text ? text : "";
+}
+
+bool kg_call_has(const struct kg_call *call, const char *field)
+{
+    const json_t *value = json_object_get(call->request, field);
+    return value && !json_is_null(value);
+}
+
+bool kg_call_is(const struct kg_call *call, const char *field)
+{
+    return json_is_true(json_object_get(call->request, field));
+}
+
+int64_t kg_call_number(const struct kg_call *call, const char *field)
+{
+    return json_integer_value(json_object_get(call->request, field));
+}
+
+char *kg_call_new_text(const struct kg_call *call, const char *field, const char *before)
+{
+    return (char *)(uintptr_t)(kg_call_has(call, field) ? kg_call_text(call, field) : before);
+}
+
+static const struct kg_verb_field *find_field(const struct kg_verb *verb, const char *name)
+{
+    for (size_t i = 0; i < KG_VERB_MAX_FIELDS && verb->fields[i].name; i++) {
+        if (strcmp(verb->fields[i].name, name) == 0)
+            return &verb->fields[i];
+    }
+    return NULL;
+}
+
+static void refuse_stranger(struct kg_call *call, const char *name)
+{
+    char quoted[KG_CHECK_QUOTE_BYTES], known[300] = "";
+    for (size_t i = 0; i < KG_VERB_MAX_FIELDS && call->verb->fields[i].name; i++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", call->verb->fields[i].name);
+    }
+    kg_check_quote(name, strlen(name), quoted);
+    kg_call_refuse(call, "%s takes no field \"%s\", but these: %s", call->verb->name, quoted,
+                   *known ? known : "none");
+}
+
+/* false: refused. */
+static bool check_fields(struct kg_call *call)
+{
+    const char *name;
+    json_t *value;
+    struct kg_problem problem;
+    json_object_foreach(call->request, name, value)
+    {
+        if (strcmp(name, "command") == 0)
+            continue;
+        const struct kg_verb_field *field = find_field(call->verb, name);
+        if (!field) {
+            refuse_stranger(call, name);
+            return false;
+        }
+        if (!json_is_null(value) && !kg_check_value(field->kind, name, value, &problem)) {
+            kg_call_refuse(call, "%s", problem.text);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < KG_VERB_MAX_FIELDS && call->verb->fields[i].name; i++) {
+        const struct kg_verb_field *field = &call->verb->fields[i];
+        if (field->required && !kg_call_has(call, field->name)) {
+            kg_call_refuse(call, "%s needs %s", call->verb->name, field->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void name_object(struct kg_call *call)
+{
+    const char *first = call->verb->fields[0].name;
+    const json_t *value = first ? json_object_get(call->request, first) : NULL;
+    const char *text = json_string_value(value);
+    if (!text)
+        return;
+    if (call->verb->fields[0].kind == KG_CHECK_MEETING && strlen(text) <= KG_CHECK_MEETING_BYTES &&
+        strlen(text) == json_string_length(value))
+        snprintf(call->object, sizeof call->object, "%s", text);
+    else
+        kg_check_quote(text, json_string_length(value), call->object);
+}
+
+static void refuse_unknown(struct kg_call *call, const json_t *command)
+{
+    char quoted[KG_CHECK_QUOTE_BYTES];
+    const char *text = json_string_value(command);
+    if (!text) {
+        kg_call_refuse(call, "the request is no JSON object with a \"command\"");
+        return;
+    }
+    kg_check_quote(text, json_string_length(command), quoted);
+    kg_call_refuse(call, "this relay knows no command \"%s\"; kaigi-ctl and kaigi-relay differ in version",
+                   quoted);
+}
+
+static void begin(struct kg_call *call, bool stopping)
+{
+    const json_t *command = json_object_get(call->request, "command");
+    const char *name = json_string_value(command);
+    call->verb = name && strlen(name) == json_string_length(command) ? kg_verb_find(name) : NULL;
+    if (!call->verb) {
+        refuse_unknown(call, command);
+        return;
+    }
+    name_object(call);
+    if (!(call->verb->roles & KG_ROLE_BIT(call->by.role))) {
+        kg_call_refuse(
+            call, "%s is not for the role %s; ask %s", call->verb->name, kg_role_kind_name(call->by.role),
+            call->verb->roles & KG_ROLE_BIT(KG_ROLE_ADMINISTRATOR) ? "an administrator of the organization"
+                                                                   : "the relay's operator");
+        return;
+    }
+    if (stopping && call->verb->way != KG_VERB_READS) {
+        kg_call_refuse(call, "the relay is shutting down; ask again when it is back");
+        return;
+    }
+    if (!check_fields(call))
+        return;
+    if (call->verb->at_once)
+        call->verb->at_once(call);
+    if (call->verb->way == KG_VERB_CHANGES)
+        wait_for_turn(call);
+    else
+        call->verb->run(call);
+}
+
+void kg_verbs_ask(struct kg_verbs *verbs, const struct kg_principal *by, json_t *request,
+                  struct kg_agenda *agenda, bool stopping, struct kg_queue *replies)
+{
+    struct kg_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        kg_agenda_destroy(agenda);
+        json_decref(request);
+        answer(replies, NULL);
+        return;
+    }
+    *call = (struct kg_call){.verbs = verbs,
+                             .by = *by,
+                             .request = request,
+                             .agenda = agenda,
+                             .replies = replies,
+                             .next = verbs->calls};
+    snprintf(call->organization, sizeof call->organization, "%s", by->organization);
+    verbs->calls = call;
+    begin(call, stopping);
+    take_turns(verbs);
+}
+
+/* What comes back. */
+
+static struct kg_call *find(struct kg_verbs *verbs, uint64_t number, bool signing)
+{
+    struct kg_call *call = verbs->calls;
+    while (call && (call->number != number || call->signing != signing))
+        call = call->next;
+    return call;
+}
+
+static void apply(struct kg_call *call)
+{
+    for (size_t i = 0; i < call->change_count; i++) {
+        if (!kg_directory_apply(call->verbs->params.directory, &call->changes[i]))
+            kg_log(KG_LOG_ERROR, "relay", "relay.memory", "no memory: %s %s has effect after a restart only",
+                   call->verb->name, call->object);
+    }
+    if (call->verb->written)
+        call->verb->written(call);
+    kg_log(KG_LOG_INFO, "relay", call->verb->event, "%s%s%s, by %s", call->object, *call->detail ? ": " : "",
+           call->detail, call->by.id);
+}
+
+bool kg_verbs_stored(struct kg_verbs *verbs, const struct kg_store_result *result)
+{
+    struct kg_call *call = find(verbs, result->request, false);
+    if (!call)
+        return false;
+    call->number = 0;
+    if (call->refused) {
+        finish(call);
+    } else if (call->answer) {
+        call->answer(call, result);
+    } else if (result->status == KG_STORE_OK) {
+        apply(call);
+        finish(call);
+    } else {
+        fail_to_write(call, kg_store_status_text(result->status));
+    }
+    kg_store_answer_destroy(result->answer);
+    take_turns(verbs);
+    return true;
+}
+
+bool kg_verbs_signed(struct kg_verbs *verbs, struct kg_signing_answer *signed_answer)
+{
+    struct kg_call *call = find(verbs, signed_answer->request, true);
+    if (!call)
+        return false;
+    call->signing = false;
+    call->number = 0;
+    if (signed_answer->ok) {
+        call->certificate = signed_answer->certificate;
+        signed_answer->certificate = (struct kg_ca_certificate){0};
+        wait_for_turn(call);
+    } else {
+        kg_call_refuse(call, "%s", signed_answer->problem.text);
+    }
+    return true;
+}

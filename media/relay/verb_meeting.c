@@ -1,0 +1,151 @@
+/* The verbs of meetings. A meeting is the organization's whose calendar it came with, and its id begins with
+ * that organization's: nobody replaces, calls off or probes another's by choosing its UID. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/verb_internal.h"
+#include "signal/agenda.h"
+
+static void report(json_t *reports, bool left_out, unsigned line, const char *uid, const char *reason)
+{
+    json_array_append_new(reports, json_pack("{s:s, s:i, s:s, s:s}", "severity", left_out ? "bad" : "note",
+                                             "line", (int)line, "uid", uid, "reason", reason));
+}
+
+/* Of the rooms listed, those that may be: into rooms, borrowed. The others are reported in one and the same
+ * words, whether they exist or not. */
+static uint16_t pick_rooms(struct kg_call *call, const char *organization, const struct kg_meeting *m,
+                           char **rooms, json_t *reports)
+{
+    const struct kg_directory *directory = call->verbs->params.directory;
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < m->room_count; i++) {
+        char reason[250];
+        bool may = call->by.role == KG_ROLE_OPERATOR ||
+                   kg_directory_may_invite(directory, organization, m->rooms[i]);
+        if (may)
+            rooms[count++] = m->rooms[i];
+        if (json_array_size(reports) >= KG_AGENDA_MAX_REPORTS)
+            continue;
+        if (!may) {
+            snprintf(reason, sizeof reason,
+                     "room %s is not invited: no room of organization %s, nor of a community with it",
+                     m->rooms[i], organization);
+            report(reports, false, 0, m->uid, reason);
+        } else if (!kg_directory_room(directory, m->rooms[i])) {
+            /* It may be enrolled later: a slip of the hand should show all the same. */
+            snprintf(reason, sizeof reason, "room %s is not enrolled (yet)", m->rooms[i]);
+            report(reports, false, 0, m->uid, reason);
+        }
+    }
+    return count;
+}
+
+/* false: left out, which is reported. */
+static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char *id, int id_size,
+                    json_t *reports)
+{
+    char reason[160];
+    if (id_size > KG_CHECK_MEETING_BYTES) {
+        report(reports, true, 0, m->uid, "its UID is too long together with the organization's id");
+        return false;
+    }
+    const struct kg_meeting *known = kg_directory_meeting(call->verbs->params.directory, id);
+    if (!known || m->sequence >= known->sequence)
+        return true;
+    snprintf(reason, sizeof reason, "older than what the relay has (SEQUENCE %u, known %u)", m->sequence,
+             known->sequence);
+    report(reports, true, 0, m->uid, reason);
+    return false;
+}
+
+void kg_verb_agenda_import(struct kg_call *call)
+{
+    const struct kg_agenda *agenda = call->agenda;
+    const struct kg_store_organization *organization = kg_call_organization(call);
+    if (!organization)
+        return;
+    if (!agenda) {
+        kg_call_refuse(call, "the relay has no memory left");
+        return;
+    }
+    json_t *reports = json_array();
+    int imported = 0;
+    for (size_t i = 0; i < agenda->report_count; i++)
+        report(reports, agenda->reports[i].severity == KG_AGENDA_BAD, agenda->reports[i].line,
+               agenda->reports[i].uid, agenda->reports[i].reason);
+    for (size_t i = 0; i < agenda->meeting_count; i++) {
+        struct kg_meeting meeting = agenda->meetings[i];
+        char id[KG_CHECK_MEETING_BYTES + KG_CA_ID_BYTES + 2], *rooms[KG_AGENDA_MAX_ROOMS];
+        int size = snprintf(id, sizeof id, "%s/%s", organization->id, meeting.uid);
+        if (!is_news(call, &meeting, id, size, reports))
+            continue;
+        meeting.room_count = pick_rooms(call, organization->id, &meeting, rooms, reports);
+        meeting.rooms = rooms;
+        meeting.uid = id;
+        kg_call_put(call, &(struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meeting});
+        imported++;
+    }
+    snprintf(call->object, sizeof call->object, "%s", organization->id);
+    kg_call_note(call, "%d meetings", imported);
+    kg_call_commit(call, json_pack("{s:b, s:s, s:i, s:o}", "ok", 1, "organization", organization->id,
+                                   "imported", imported, "reports", reports));
+}
+
+void kg_verb_agenda_changed(struct kg_call *call)
+{
+    call->verbs->params.effects->agenda_changed(call->verbs->params.user);
+}
+
+static json_t *meeting_json(const struct kg_meeting *m, const char *owner)
+{
+    static const char *const statuses[] = {[KG_MEETING_CONFIRMED] = "confirmed",
+                                           [KG_MEETING_TENTATIVE] = "tentative",
+                                           [KG_MEETING_CANCELLED] = "cancelled"};
+    json_t *rooms = json_array();
+    for (uint16_t i = 0; i < m->room_count; i++)
+        json_array_append_new(rooms, json_string(m->rooms[i]));
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:i, s:o}", "meeting", m->uid, "organization", owner,
+                     "title", m->title, "start", (json_int_t)(m->start_us / 1000000), "end",
+                     (json_int_t)(m->end_us / 1000000), "status", statuses[m->status], "sequence",
+                     (int)m->sequence, "rooms", rooms);
+}
+
+void kg_verb_meeting_list(struct kg_call *call)
+{
+    const char *wanted = NULL;
+    if (!kg_call_list_filter(call, &wanted))
+        return;
+    int64_t from_s = kg_call_number(call, "from");
+    int64_t to_s = kg_call_has(call, "to") ? kg_call_number(call, "to") : INT64_MAX;
+    size_t count;
+    const struct kg_meeting **all = kg_directory_meetings(call->verbs->params.directory, &count);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        char owner[KG_CA_ID_BYTES];
+        kg_directory_meeting_owner(all[i]->uid, owner);
+        if ((!wanted || strcmp(owner, wanted) == 0) && all[i]->end_us / 1000000 >= from_s &&
+            all[i]->start_us / 1000000 < to_s)
+            json_array_append_new(list, meeting_json(all[i], owner));
+    }
+    free(all);
+    kg_call_reply(call, json_pack("{s:b, s:o}", "ok", 1, "meetings", list));
+}
+
+void kg_verb_meeting_cancel(struct kg_call *call)
+{
+    const struct kg_meeting *old = kg_call_find_meeting(call, "meeting");
+    if (!old)
+        return;
+    if (old->status == KG_MEETING_CANCELLED) {
+        kg_call_refuse(call, "meeting %s is cancelled already", old->uid);
+        return;
+    }
+    struct kg_meeting cancelled = *old;
+    cancelled.status = KG_MEETING_CANCELLED;
+    /* The calendar it came from must not bring it back unless it has been changed since. */
+    cancelled.sequence = old->sequence < INT32_MAX ? old->sequence + 1 : old->sequence;
+    kg_call_put(call, &(struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &cancelled});
+    kg_call_commit(call, json_pack("{s:b, s:s}", "ok", 1, "meeting", old->uid));
+}
