@@ -15,17 +15,20 @@
 #include "relay/store_db.h"
 #include "relay/store_reader.h"
 #include "relay/store_recover.h"
+#include "relay/store_sql.h"
 #include "relay/syslog.h"
 
 #define SECOND_US INT64_C(1000000)
 #define DAY_US    (86400 * SECOND_US)
 
 enum {
-    PRUNE_ROWS = 2000, /* a transaction: some 20 ms */
-    COPY_SHARE = 20,   /* the good copy takes at most this part of the time */
+    PRUNE_ROWS = 2000,     /* a transaction: some 20 ms */
+    COPY_LOG_PAGES = 1000, /* of write-ahead log, or a quarter of the file: time for a new good copy */
+    LONGEST_LOG = 16,      /* times as much: writing waits for the copy, that the log may begin anew */
+    COPY_REST = 20,        /* times as long as the last one took, before the next */
 };
 static const int64_t close_wait_us = 2 * SECOND_US, first_prune_us = 60 * SECOND_US,
-                     copy_after_us = SECOND_US;
+                     retry_copy_us = 60 * SECOND_US;
 
 struct kg_store {
     struct kg_queue *jobs;    /* of struct kg_store_job *; each its own heap block */
@@ -36,7 +39,11 @@ struct kg_store {
     sqlite3 *db; /* the writing thread's after start, like the rest of this block */
     char *copy_path;
     int64_t retention_us, prune_at_us;
-    int64_t copy_at_us; /* INT64_MAX: the good copy is as new as the store */
+    int log_pages;
+    bool copy_wanted;
+    int64_t copy_began_us;
+    atomic_bool copying; /* the reading thread does */
+    _Atomic int64_t next_copy_us;
 
     atomic_int health;
     _Atomic uint64_t lost;
@@ -78,6 +85,15 @@ static void note_health(struct kg_store *store, const struct kg_store_job *job, 
                (unsigned long long)atomic_load(&store->lost));
 }
 
+static bool is_by_hand(const struct kg_store_job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        if (job->items[i].kind != KG_STORE_PUT_SEAT && job->items[i].kind != KG_STORE_REMOVE_SEAT)
+            return true;
+    }
+    return false;
+}
+
 static void run_job(struct kg_store *store, struct kg_store_job *job)
 {
     struct kg_audit_row row = {0};
@@ -85,8 +101,8 @@ static void run_job(struct kg_store *store, struct kg_store_job *job)
     if (kg_clock_now_us() < atomic_load(&store->give_up_us))
         status = kg_store_db_run(store->db, job, &row);
     note_health(store, job, status);
-    if (status == KG_STORE_OK && store->copy_at_us == INT64_MAX)
-        store->copy_at_us = kg_clock_now_us() + copy_after_us;
+    if (status == KG_STORE_OK && is_by_hand(job))
+        store->copy_wanted = true;
     if (row.seq > 0 && store->syslog)
         kg_syslog_post(store->syslog, &row);
     struct kg_store_result result = {.request = job->request, .status = status};
@@ -94,20 +110,67 @@ static void run_job(struct kg_store *store, struct kg_store_job *job)
         kg_log(KG_LOG_ERROR, "relay", NULL, "an answer of the store finds its reader's queue full");
 }
 
-/* The next damage shall find something to go back to. Never more than a small part of the thread's time. */
-static void make_good_copy(struct kg_store *store)
+static int note_log(void *user, sqlite3 *db, const char *name, int pages)
+{
+    struct kg_store *store = user;
+    (void)db;
+    (void)name;
+    store->log_pages = pages;
+    return SQLITE_OK;
+}
+
+/* The writing thread itself, everything else waiting. */
+static void copy_now(struct kg_store *store)
 {
     struct kg_problem problem;
     struct kg_store_copy copy = {.path = store->copy_path, .replace = true};
-    int64_t began_us = kg_clock_now_us();
-    enum kg_store_status status = kg_store_copy(store->db, &copy, NULL, &problem);
-    int64_t took_us = kg_clock_now_us() - began_us;
-    store->copy_at_us = INT64_MAX;
-    if (status != KG_STORE_OK) {
+    if (kg_store_copy(store->db, &copy, NULL, &problem) != KG_STORE_OK)
         kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s", problem.text);
-        store->copy_at_us = began_us + 60 * SECOND_US;
+    else if (sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+             SQLITE_OK)
+        store->log_pages = 0;
+    atomic_store(&store->next_copy_us, kg_clock_now_us() + retry_copy_us);
+}
+
+/* In the reading thread. */
+static void copy_made(void *user, bool made)
+{
+    struct kg_store *store = user;
+    int64_t now_us = kg_clock_now_us(), took_us = now_us - store->copy_began_us;
+    atomic_store(&store->next_copy_us, now_us + (made ? COPY_REST * took_us : retry_copy_us));
+    atomic_store(&store->copying, false);
+}
+
+/* File and log together are the store; the good copy and the log as well. So the log may only be emptied as
+ * far as a good copy goes, and it grows until one is made. Changes by hand are copied soon, for the log may
+ * be damaged too; rows of the audit trail once they are many. */
+static void keep_good_copy(struct kg_store *store)
+{
+    int64_t now_us = kg_clock_now_us(), pages = COPY_LOG_PAGES;
+    if (atomic_load(&store->copying) || now_us < atomic_load(&store->next_copy_us) ||
+        (!store->copy_wanted && store->log_pages < COPY_LOG_PAGES) ||
+        kg_sql_integer(store->db, "PRAGMA page_count", &pages) != SQLITE_OK)
+        return;
+    pages = KG_MAX(COPY_LOG_PAGES, pages / 4);
+    if (store->log_pages > LONGEST_LOG * pages) {
+        copy_now(store);
+    } else if (store->copy_wanted || store->log_pages >= pages) {
+        struct kg_store_read read = {.kind = KG_STORE_READ_GOOD_COPY, .path = store->copy_path};
+        store->copy_began_us = now_us;
+        atomic_store(&store->copying, true);
+        store->copy_wanted = !kg_store_reader_post(store->reader, &read);
+        if (store->copy_wanted)
+            copy_made(store, false);
     }
-    (void)took_us;
+}
+
+/* When there is something to do besides jobs. */
+static int64_t next_turn_us(struct kg_store *store)
+{
+    static const int64_t look_again_us = 200000;
+    int64_t copy_us =
+        atomic_load(&store->copying) ? kg_clock_now_us() + look_again_us : atomic_load(&store->next_copy_us);
+    return store->copy_wanted ? KG_MIN(copy_us, store->prune_at_us) : store->prune_at_us;
 }
 
 /* A batch at a time, so that writes in between wait for one short transaction only. */
@@ -128,22 +191,18 @@ static void run_store(void *arg)
     struct kg_store *store = arg;
     for (;;) {
         struct kg_store_job *job;
-        int64_t next_us = KG_MIN(store->prune_at_us, store->copy_at_us);
         bool closing = atomic_load(&store->give_up_us) != INT64_MAX;
-        if (kg_queue_pop_wait(store->jobs, &job, closing ? INT64_MAX : next_us)) {
+        if (kg_queue_pop_wait(store->jobs, &job, closing ? INT64_MAX : next_turn_us(store))) {
             run_job(store, job);
             kg_store_job_destroy(job);
         } else if (atomic_load(&store->give_up_us) != INT64_MAX) {
-            break;
+            return;
         }
-        int64_t now_us = kg_clock_now_us();
-        if (now_us >= store->prune_at_us)
+        if (atomic_load(&store->give_up_us) == INT64_MAX)
+            keep_good_copy(store);
+        if (kg_clock_now_us() >= store->prune_at_us)
             prune(store);
-        if (now_us >= store->copy_at_us)
-            make_good_copy(store);
     }
-    if (store->copy_at_us != INT64_MAX)
-        make_good_copy(store);
 }
 
 /* In the reading thread. */
@@ -174,15 +233,18 @@ struct kg_store *kg_store_open(const struct kg_store_params *params, struct kg_s
     store->syslog = params->syslog;
     store->retention_us = params->retention_days * DAY_US;
     store->prune_at_us = params->retention_days ? kg_clock_now_us() + first_prune_us : INT64_MAX;
-    store->copy_at_us = INT64_MAX;
     atomic_store(&store->give_up_us, INT64_MAX);
     store->db = kg_store_open_or_recover(params->path, copy_path, snapshot, problem);
     if (!store->db)
         goto free_store;
     /* After a restoration, or a first start: the next damage shall find a copy too. */
     if (access(copy_path, F_OK) != 0)
-        make_good_copy(store);
-    store->reader = kg_store_reader_create(params->path, params->results, remember_anchor, store);
+        copy_now(store);
+    atomic_store(&store->next_copy_us, 0);
+    store->copy_wanted = true;
+    sqlite3_wal_hook(store->db, note_log, store);
+    struct kg_store_reader_calls calls = {.on_anchor = remember_anchor, .on_copy = copy_made, .user = store};
+    store->reader = kg_store_reader_create(params->path, params->results, &calls);
     if (!store->reader || !kg_thread_start(&store->thread, "store", run_store, store)) {
         kg_problem_set(problem, "cannot start the store's threads");
         goto close_db;

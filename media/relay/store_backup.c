@@ -41,26 +41,20 @@ bool kg_store_sync_folder(const char *path)
     return ok;
 }
 
-/* The source's read transaction is held all the while: other connections' writes neither wait nor show. */
+/* Within the source's read transaction: other connections' writes neither wait nor show. */
 static int copy_pages(sqlite3 *from, sqlite3 *to, atomic_bool *stop)
 {
-    int64_t version;
-    int code = kg_sql_exec(from, "BEGIN");
-    if (code == SQLITE_OK)
-        code = kg_sql_integer(from, "SELECT version FROM schema_version", &version);
-    sqlite3_backup *backup = code == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
-    if (code == SQLITE_OK && !backup)
-        code = sqlite3_extended_errcode(to);
-    while (backup && code == SQLITE_OK) {
+    int code = SQLITE_OK;
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    if (!backup)
+        return sqlite3_extended_errcode(to);
+    while (code == SQLITE_OK) {
         code = sqlite3_backup_step(backup, PAGES_A_STEP);
         if (code == SQLITE_OK && stop && atomic_load(stop))
             code = SQLITE_INTERRUPT;
     }
-    int ended = backup ? sqlite3_backup_finish(backup) : SQLITE_OK;
-    if (code == SQLITE_DONE)
-        code = ended;
-    kg_sql_end(from, SQLITE_OK);
-    return code;
+    int ended = sqlite3_backup_finish(backup);
+    return code == SQLITE_DONE ? ended : code;
 }
 
 /* A copy is one file: no log beside it that somebody could leave behind. */
@@ -125,8 +119,8 @@ static const char *remedy_of(enum kg_store_status status)
     }
 }
 
-enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy,
-                                   struct kg_audit_verdict *verdict, struct kg_problem *problem)
+static enum kg_store_status copy_moment(sqlite3 *db, const struct kg_store_copy *copy,
+                                        struct kg_audit_verdict *verdict, struct kg_problem *problem)
 {
     char temporary[PATH_BYTES], unsound[PATH_BYTES];
     if (copy->path[0] != '/' || strlen(copy->path) > PATH_BYTES - 64) {
@@ -149,8 +143,13 @@ enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy
                        sqlite3_errstr(code));
         return status;
     }
-    if (sound)
-        return give_name(temporary, copy->path, copy->replace, problem);
+    if (sound) {
+        status = give_name(temporary, copy->path, copy->replace, problem);
+        /* The transaction still open keeps what came after the copy in the log. */
+        if (status == KG_STORE_OK && copy->empty)
+            sqlite3_wal_checkpoint_v2(copy->empty, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        return status;
+    }
     /* Evidence is not thrown away, but nobody shall take it for a good copy either. */
     snprintf(unsound, sizeof unsound, "%s.unsound", copy->path);
     status = give_name(temporary, unsound, false, problem);
@@ -158,4 +157,23 @@ enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy
         kg_problem_set(problem, "the audit trail is not sound: %s; the copy is kept as %s", verdict->text,
                        unsound);
     return status == KG_STORE_OK ? KG_STORE_CORRUPT : status;
+}
+
+enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy,
+                                   struct kg_audit_verdict *verdict, struct kg_problem *problem)
+{
+    int64_t version;
+    int code = kg_sql_exec(db, "BEGIN");
+    /* Reading something is what begins it. */
+    if (code == SQLITE_OK)
+        code = kg_sql_integer(db, "SELECT version FROM schema_version", &version);
+    if (code != SQLITE_OK) {
+        kg_sql_end(db, code);
+        kg_problem_set(problem, "the store cannot be read: %s",
+                       kg_store_status_text(kg_store_db_status(code)));
+        return kg_store_db_status(code);
+    }
+    enum kg_store_status status = copy_moment(db, copy, verdict, problem);
+    kg_sql_end(db, SQLITE_OK);
+    return status;
 }

@@ -10,6 +10,7 @@ struct kg_store_copy {
     const char *path;
     bool replace;      /* a file of that name; otherwise it is left as it is and the copy refused */
     atomic_bool *stop; /* set by another thread: give up; NULL: never */
+    sqlite3 *empty; /* another connection to the store: empties the log as far as the copy goes; NULL: no */
 };
 /* Copies one moment's state beside `path`, checks its pages and its audit trail, syncs it and renames it.
  * verdict: of the copy's trail; may be NULL. KG_STORE_CORRUPT with a verdict that is not sound: the copy is

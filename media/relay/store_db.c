@@ -62,10 +62,18 @@ static int migrate(sqlite3 *db, int64_t *version)
     return code;
 }
 
+void kg_store_db_keep_log(sqlite3 *db)
+{
+    int on;
+    sqlite3_wal_autocheckpoint(db, 0);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
+}
+
 static int prepare(sqlite3 *db, int64_t *version)
 {
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_MS);
+    kg_store_db_keep_log(db);
     int code =
         kg_sql_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
     if (code == SQLITE_OK)
@@ -110,6 +118,7 @@ sqlite3 *kg_store_db_open_reader(const char *path, enum kg_store_status *status)
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(db, 1);
         sqlite3_busy_timeout(db, BUSY_MS);
+        kg_store_db_keep_log(db);
         code = kg_sql_exec(db, "PRAGMA query_only = ON");
     }
     *status = kg_store_db_status(code);

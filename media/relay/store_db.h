@@ -39,6 +39,9 @@ sqlite3 *kg_store_db_open(const char *path, enum kg_store_status *status, struct
 /* For reading alone, beside the one that writes. NULL: *status. */
 sqlite3 *kg_store_db_open_reader(const char *path, enum kg_store_status *status);
 void kg_store_db_close(sqlite3 *db);
+/* The write-ahead log is emptied into the file only once a good copy holds as much (store_recover.h): never
+ * by this connection on its own, nor at its end. */
+void kg_store_db_keep_log(sqlite3 *db);
 enum kg_store_status kg_store_db_status(int sqlite_code);
 
 /* store_load.c. false with *status: nothing of *snapshot is left allocated. */

@@ -23,10 +23,8 @@ struct kg_store_reader {
     struct kg_queue *jobs; /* of struct job * */
     struct kg_queue *results;
     struct kg_thread thread;
-    void (*on_anchor)(void *user, const struct kg_audit_anchor *);
-    void *user;
-    sqlite3 *db; /* the reading thread's while it runs */
-    enum kg_store_status opened;
+    struct kg_store_reader_calls calls;
+    sqlite3 *db, *emptier; /* the reading thread's while it runs */
     atomic_bool stop;
 };
 
@@ -63,7 +61,7 @@ static enum kg_store_status run_read(struct kg_store_reader *r, const struct kg_
     case KG_STORE_READ_EXPORT:
         code = kg_store_audit_lines(r->db, &read->filter, kg_clock_wall_us(), answer);
         if (code == SQLITE_OK && answer->anchor.seq > 0)
-            r->on_anchor(r->user, &answer->anchor);
+            r->calls.on_anchor(r->calls.user, &answer->anchor);
         break;
     case KG_STORE_READ_VERIFY:
         code = kg_store_audit_check(r->db, read->anchored ? &read->anchor : NULL, &answer->verdict);
@@ -76,17 +74,17 @@ static enum kg_store_status run_read(struct kg_store_reader *r, const struct kg_
         memcpy(answer->anchor.hash, answer->verdict.hash, sizeof answer->anchor.hash);
         return status;
     }
+    case KG_STORE_READ_GOOD_COPY:
+        break;
     }
     return kg_store_db_status(code);
 }
 
 static void answer_job(struct kg_store_reader *r, const struct job *job)
 {
-    struct kg_store_result result = {.request = job->read.request, .status = r->opened};
+    struct kg_store_result result = {.request = job->read.request, .status = KG_STORE_FAILED};
     result.answer = calloc(1, sizeof *result.answer);
-    if (!result.answer)
-        result.status = KG_STORE_FAILED;
-    else if (r->db)
+    if (result.answer)
         result.status = run_read(r, &job->read, result.answer);
     if (result.answer && result.status != KG_STORE_OK && !result.answer->problem.text[0])
         kg_problem_set(&result.answer->problem, "the store cannot be read: %s",
@@ -98,33 +96,47 @@ static void answer_job(struct kg_store_reader *r, const struct job *job)
     }
 }
 
+static void make_good_copy(struct kg_store_reader *r, const char *path)
+{
+    struct kg_problem problem;
+    struct kg_store_copy copy = {.path = path, .replace = true, .stop = &r->stop, .empty = r->emptier};
+    bool made = kg_store_copy(r->db, &copy, NULL, &problem) == KG_STORE_OK;
+    if (!made && !atomic_load(&r->stop))
+        kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s", problem.text);
+    r->calls.on_copy(r->calls.user, made);
+}
+
 static void run_reader(void *arg)
 {
     struct kg_store_reader *r = arg;
     struct job *job;
     while (kg_queue_pop_wait(r->jobs, &job, INT64_MAX)) {
-        answer_job(r, job);
+        if (job->read.kind == KG_STORE_READ_GOOD_COPY)
+            make_good_copy(r, job->path);
+        else
+            answer_job(r, job);
         free_job(job);
     }
 }
 
 struct kg_store_reader *kg_store_reader_create(const char *path, struct kg_queue *results,
-                                               void (*on_anchor)(void *user, const struct kg_audit_anchor *),
-                                               void *user)
+                                               const struct kg_store_reader_calls *calls)
 {
+    enum kg_store_status status;
     struct kg_store_reader *r = calloc(1, sizeof *r);
     if (!r || !(r->jobs = kg_queue_create(MAX_WAITING, sizeof(struct job *))))
         goto fail;
     r->results = results;
-    r->on_anchor = on_anchor;
-    r->user = user;
-    r->db = kg_store_db_open_reader(path, &r->opened);
-    if (r->db && kg_thread_start(&r->thread, "store-read", run_reader, r))
+    r->calls = *calls;
+    r->db = kg_store_db_open_reader(path, &status);
+    r->emptier = kg_store_db_open_reader(path, &status);
+    if (r->db && r->emptier && kg_thread_start(&r->thread, "store-read", run_reader, r))
         return r;
 fail:
     kg_log(KG_LOG_ERROR, "relay", "store.failed", "the store cannot be read beside writing it");
     if (r) {
         kg_store_db_close(r->db);
+        kg_store_db_close(r->emptier);
         kg_queue_destroy(r->jobs);
     }
     free(r);
@@ -141,6 +153,7 @@ void kg_store_reader_destroy(struct kg_store_reader *r)
     kg_queue_close(r->jobs);
     kg_thread_join(&r->thread);
     kg_store_db_close(r->db);
+    kg_store_db_close(r->emptier);
     kg_queue_destroy(r->jobs);
     free(r);
 }

@@ -9,6 +9,7 @@ enum kg_store_read_kind {
     KG_STORE_READ_EXPORT,
     KG_STORE_READ_VERIFY,
     KG_STORE_READ_BACKUP,
+    KG_STORE_READ_GOOD_COPY, /* the store's own, at `path`: empties the log too; no result */
 };
 struct kg_store_read {
     enum kg_store_read_kind kind;
@@ -20,11 +21,15 @@ struct kg_store_read {
 };
 
 struct kg_store_reader;
-/* results: as the store's, borrowed. on_anchor is called in the reading thread for each export that ended.
- * NULL: memory or no thread (logged). */
+/* Called in the reading thread. */
+struct kg_store_reader_calls {
+    void (*on_anchor)(void *user, const struct kg_audit_anchor *anchor); /* an export has ended */
+    void (*on_copy)(void *user, bool made);                              /* a good copy was made, or not */
+    void *user;
+};
+/* results: as the store's, borrowed. NULL: memory or no thread (logged). */
 struct kg_store_reader *kg_store_reader_create(const char *path, struct kg_queue *results,
-                                               void (*on_anchor)(void *user, const struct kg_audit_anchor *),
-                                               void *user);
+                                               const struct kg_store_reader_calls *calls);
 /* Gives up what is under way; what waits is answered as failed. */
 void kg_store_reader_destroy(struct kg_store_reader *reader);
 /* Copies. false: too many wait, or memory. */

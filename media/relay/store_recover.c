@@ -8,36 +8,52 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "relay/store_audit.h"
+#include "relay/store_backup.h"
 #include "relay/store_db.h"
+#include "relay/store_sql.h"
 
-/* The old write-ahead log belongs to the old file. */
-static void remove_log(const char *path)
+enum { PATH_BYTES = 4096 };
+
+/* What is tried, in this order. */
+enum attempt { AS_IT_IS, COPY_AND_LOG, COPY_ALONE, EMPTY, ATTEMPTS };
+
+static bool copy_file(const char *from, const char *to)
 {
-    char extra[4096 + 8];
-    snprintf(extra, sizeof extra, "%s-wal", path);
-    unlink(extra);
-    snprintf(extra, sizeof extra, "%s-shm", path);
-    unlink(extra);
+    char block[65536];
+    ssize_t n = 0;
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    bool ok = out >= 0;
+    while (ok && (n = read(in, block, sizeof block)) > 0)
+        ok = write(out, block, (size_t)n) == n;
+    ok = ok && n == 0 && fsync(out) == 0;
+    if (out >= 0)
+        close(out);
+    if (in >= 0)
+        close(in);
+    return ok;
 }
 
-static void restore_missing(const char *path, const char *copy_path)
+static void suffixed(char out[PATH_BYTES], const char *path, const char *suffix)
 {
-    if (access(path, F_OK) == 0 || errno != ENOENT || access(copy_path, F_OK) != 0)
-        return;
-    remove_log(path);
-    if (rename(copy_path, path) == 0)
-        kg_log(KG_LOG_ERROR, "relay", "store.restored",
-               "the store %s was gone: continuing with the last good copy", path);
+    snprintf(out, PATH_BYTES, "%s%s", path, suffix);
 }
 
-/* Puts a damaged database aside (never deleted: somebody may rescue it) and the last good copy in its place.
- */
-static bool put_aside(const char *path, const char *copy_path, struct kg_problem *problem)
+static void remove_beside(const char *path, const char *suffix)
 {
-    char aside[4096 + 40];
+    char beside[PATH_BYTES];
+    suffixed(beside, path, suffix);
+    unlink(beside);
+}
+
+/* Never deleted: somebody may rescue it. The log is copied, for it is tried with the good copy next. */
+static bool put_aside(const char *path, char aside[PATH_BYTES], struct kg_problem *problem)
+{
+    char log[PATH_BYTES], aside_log[PATH_BYTES];
     int taken = -1;
     for (long long number = (long long)time(NULL); taken != 0; number++) {
-        snprintf(aside, sizeof aside, "%s.corrupt-%lld", path, number);
+        snprintf(aside, PATH_BYTES, "%s.corrupt-%lld", path, number);
         taken = renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE);
         if (taken != 0 && errno != EEXIST)
             break;
@@ -45,32 +61,96 @@ static bool put_aside(const char *path, const char *copy_path, struct kg_problem
     if (taken != 0)
         return kg_problem_set(problem, "the store %s is damaged and cannot be put aside: %s", path,
                               strerror(errno));
-    remove_log(path);
-    bool restored = rename(copy_path, path) == 0;
-    kg_log(KG_LOG_ERROR, "relay", restored ? "store.restored" : "store.lost",
-           restored
-               ? "the store was damaged: kept as %s, continuing with the last good copy"
-               : "the store was damaged: kept as %s; there is no good copy, so rooms must be added and the "
-                 "agenda imported again",
-           aside);
+    suffixed(log, path, "-wal");
+    suffixed(aside_log, aside, "-wal");
+    if (access(log, F_OK) == 0 && !copy_file(log, aside_log))
+        kg_log(KG_LOG_WARN, "relay", NULL, "the damaged store's log cannot be kept as %s: %s", aside_log,
+               strerror(errno));
     return true;
+}
+
+/* A log that is not this copy's would give a mixture: only what is sound throughout counts. */
+static bool is_sound(sqlite3 *db)
+{
+    struct kg_audit_verdict verdict;
+    int64_t ignored;
+    return kg_store_check_pages(db, false) == SQLITE_OK &&
+           kg_sql_integer(db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &ignored) == SQLITE_DONE &&
+           kg_store_audit_check(db, NULL, &verdict) == SQLITE_OK && verdict.fault == KG_AUDIT_SOUND;
+}
+
+static sqlite3 *try_open(const char *path, enum attempt attempt, struct kg_store_snapshot *snapshot,
+                         enum kg_store_status *status, struct kg_problem *problem)
+{
+    sqlite3 *db = kg_store_db_open(path, status, problem);
+    if (!db)
+        return NULL;
+    if (attempt == COPY_AND_LOG && !is_sound(db))
+        *status = KG_STORE_CORRUPT;
+    else if (kg_store_db_load(db, snapshot, status))
+        return db;
+    kg_problem_set(problem, "cannot read the store %s: %s", path, kg_store_status_text(*status));
+    kg_store_db_close(db);
+    return NULL;
+}
+
+/* Lays out the files of an attempt. The good copy itself stays where it is, for the next. */
+static bool arrange(const char *path, const char *copy_path, enum attempt attempt, struct kg_problem *problem)
+{
+    remove_beside(path, "-shm");
+    if (attempt != COPY_AND_LOG)
+        remove_beside(path, "-wal");
+    if (attempt == EMPTY) {
+        unlink(path);
+        unlink(copy_path);
+        return true;
+    }
+    if (copy_file(copy_path, path))
+        return true;
+    kg_problem_set(problem, "the good copy %s cannot be put in place: %s; free space in the state folder",
+                   copy_path, strerror(errno));
+    unlink(path);
+    return false;
+}
+
+static void say(enum attempt attempt, const char *aside)
+{
+    static const char *const outcome[] = {
+        [COPY_AND_LOG] = "continuing with its last good copy and all that was written since",
+        [COPY_ALONE] =
+            "continuing with its last good copy; what was written since is in the damaged files only",
+        [EMPTY] =
+            "there is no good copy: restore a backup with \"kaigi-ctl restore\", or add rooms and import "
+            "the agenda again",
+    };
+    kg_log(KG_LOG_ERROR, "relay", attempt == EMPTY ? "store.lost" : "store.restored",
+           "the store was damaged%s%s: %s", aside[0] ? " and is kept as " : " or gone", aside,
+           outcome[attempt]);
 }
 
 sqlite3 *kg_store_open_or_recover(const char *path, const char *copy_path, struct kg_store_snapshot *snapshot,
                                   struct kg_problem *problem)
 {
-    restore_missing(path, copy_path);
-    /* The file, then its backup, then an empty one. */
-    for (int attempt = 0; attempt < 3; attempt++) {
-        enum kg_store_status status;
-        sqlite3 *db = kg_store_db_open(path, &status, problem);
-        if (db && kg_store_db_load(db, snapshot, &status))
+    char aside[PATH_BYTES] = "";
+    enum kg_store_status status;
+    bool gone = access(path, F_OK) != 0, has_copy = access(copy_path, F_OK) == 0;
+    sqlite3 *db = gone && has_copy ? NULL : try_open(path, AS_IT_IS, snapshot, &status, problem);
+    if (db)
+        return db;
+    if (!gone && (status != KG_STORE_CORRUPT || !put_aside(path, aside, problem)))
+        return NULL;
+    if (gone && !has_copy)
+        return NULL;
+    for (enum attempt attempt = has_copy ? COPY_AND_LOG : EMPTY; attempt < ATTEMPTS; attempt++) {
+        if (!arrange(path, copy_path, attempt, problem))
+            return NULL;
+        db = try_open(path, attempt, snapshot, &status, problem);
+        if (db) {
+            say(attempt, aside);
             return db;
-        if (db)
-            kg_problem_set(problem, "cannot read the store %s: %s", path, kg_store_status_text(status));
-        kg_store_db_close(db);
-        if (status != KG_STORE_CORRUPT || !put_aside(path, copy_path, problem))
-            break;
+        }
+        if (status != KG_STORE_CORRUPT)
+            return NULL;
     }
     return NULL;
 }

@@ -197,10 +197,12 @@ static void test_corrupt_goes_back_to_the_good_copy(void **state)
     assert_true(kg_store_put_room(store, 1, &a));
     assert_int_equal(result_of(1), KG_STORE_OK);
     kg_store_close(store);
+    /* What was written since the copy is in the log alone; the file has page 1 there too, so it goes. */
     overwrite(path, "no database any more ", 0);
+    assert_int_equal(truncate(path, 100), 0);
     store = open_store(&s);
     assert_int_equal(s.room_count, 1);
-    assert_int_equal(count_files("kaigi.db.corrupt-*"), 1);
+    assert_int_equal(count_files("kaigi.db.corrupt-*[0-9]"), 1);
     kg_store_snapshot_finish(&s);
     kg_store_close(store);
 
@@ -208,10 +210,13 @@ static void test_corrupt_goes_back_to_the_good_copy(void **state)
     char copy[160];
     snprintf(copy, sizeof copy, "%s.backup", path);
     assert_int_equal(unlink(copy), 0);
+    snprintf(copy, sizeof copy, "%s-wal", path);
+    assert_int_equal(unlink(copy), 0);
     overwrite(path, "no database any more ", 0);
+    assert_int_equal(truncate(path, 100), 0);
     store = open_store(&s);
     assert_int_equal(s.room_count, 0);
-    assert_int_equal(count_files("kaigi.db.corrupt-*"), 2);
+    assert_int_equal(count_files("kaigi.db.corrupt-*[0-9]"), 2);
     kg_store_close(store);
 }
 
