@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "relay/ca.h"
 #include "relay/ca_file.h"
 #include "relay/ca_x509.h"
@@ -113,7 +114,7 @@ static bool make_issuing(const struct authority *root, int64_t now_s, struct aut
     char name[NAME_MAX_BYTES + 1] = "", full[NAME_MAX_BYTES + 32];
     X509_NAME_get_text_by_NID(X509_get_subject_name(root->certificate), NID_commonName, name,
                               NAME_MAX_BYTES - 15);
-    snprintf(full, sizeof full, "%s issuing %06x", name, (unsigned)(now_s / 60 & 0xffffff));
+    snprintf(full, sizeof full, "%s issuing %06x", name, (unsigned)(kg_random_u32() & 0xffffff));
     issuing->key = EVP_EC_gen("P-256");
     if (!issuing->key)
         return kg_ca_openssl_problem(problem, "cannot make a key");

@@ -42,6 +42,9 @@ enum {
     STOP_WAIT_MS = 2500,
 };
 
+/* Of certificates about to end: once a day. */
+#define WARN_EVERY_US (INT64_C(86400) * 1000000)
+
 struct relay {
     const char *settings_path; /* NULL: defaults */
     struct kg_relay_settings settings;
@@ -387,6 +390,7 @@ static void wait_for_signals(struct relay *r, const sigset_t *signals)
     bool enabled = sd_watchdog_enabled(0, &watchdog_us) > 0;
     int64_t wait_us = enabled ? (int64_t)KG_MIN(watchdog_us / 3, 5000000) : 5000000;
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    int64_t warn_us = kg_clock_now_us() + WARN_EVERY_US;
     for (;;) {
         int signal_number = sigtimedwait(signals, NULL, &wait);
         if (signal_number == SIGTERM || signal_number == SIGINT)
@@ -394,6 +398,10 @@ static void wait_for_signals(struct relay *r, const sigset_t *signals)
         if (signal_number == SIGHUP)
             reload(r);
         feed_watchdog(r, enabled);
+        if (kg_clock_now_us() >= warn_us) {
+            kg_tls_server_warn(&r->tls);
+            warn_us += WARN_EVERY_US;
+        }
     }
 }
 

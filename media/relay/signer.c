@@ -119,25 +119,31 @@ static bool is_served(const struct sockaddr_un *address)
     return served;
 }
 
+/* Under its name only once it listens: whoever sees the socket can ask. */
 static bool open_socket(struct program *p)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = {.sun_family = AF_UNIX}, fresh = address;
     size_t size = strlen(p->socket_path);
-    if (size >= sizeof address.sun_path)
+    if (size + sizeof ".new" > sizeof address.sun_path)
         return fail("the path %s is too long for a socket", p->socket_path);
     memcpy(address.sun_path, p->socket_path, size + 1);
     if (is_served(&address))
         return fail("another kaigi-signer answers at %s; stop it first", p->socket_path);
-    unlink(p->socket_path);
+    snprintf(fresh.sun_path, sizeof fresh.sun_path, "%s.new", p->socket_path);
+    unlink(fresh.sun_path);
     p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* Another user must be able to connect at all; who he is decides. */
     mode_t before = umask(p->any_allowed ? 0111 : 0177);
-    bool bound = p->fd >= 0 && bind(p->fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool ok = p->fd >= 0 && bind(p->fd, (struct sockaddr *)&fresh, sizeof fresh) == 0;
     int error = errno;
     umask(before);
-    if (!bound || listen(p->fd, BACKLOG) != 0)
-        return fail("cannot open %s: %s", p->socket_path, strerror(bound ? errno : error));
-    return true;
+    if (!ok)
+        return fail("cannot open %s: %s", p->socket_path, strerror(error));
+    if (listen(p->fd, BACKLOG) == 0 && rename(fresh.sun_path, p->socket_path) == 0)
+        return true;
+    error = errno;
+    unlink(fresh.sun_path);
+    return fail("cannot open %s: %s", p->socket_path, strerror(error));
 }
 
 /* Whatever the service manager grants, this program needs none of it any more. */
