@@ -18,7 +18,7 @@
  * is coded whole, like a keyframe, instead of being left out. */
 #define CPU_USED       (-10)
 #define CPU_USED_QUICK (-14)
-#define QUICK_BITS     0.036 /* a pixel: 1 Mbps at 720p30 */
+#define QUICK_BITS     0.02 /* a pixel: 550 kbps at 720p30 */
 /* A block that changed less than this is not coded anew: a wall's noise is not worth a sixth of the work and
  * of the bits (SSIM on faces -0.0003; text on a screen must not smear). */
 #define STATIC_CAMERA 300U
