@@ -198,6 +198,7 @@ static void on_tick(void *user, int64_t now_us)
     kg_session_check_idle(c->sessions, now_us, c->params.settings->idle_seconds * 1000000);
     kg_control_expire_seats(c, now_us);
     kg_control_status_tick(c, now_us);
+    kg_control_set_gate(c);
     if (c->ticks % TURN_PAGE_EVERY_S == 0)
         turn_page(c);
     if (c->ticks++ % ASK_WORKERS_EVERY_S == 0 && !kg_worker_request_stats(c->params.pool, 0))

@@ -1,8 +1,6 @@
 /* Control: tells the tunnels' threads whose certificate still opens one, and ends the tunnels of the others.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,21 +11,17 @@
 
 void kg_control_set_gate(struct kg_control *c)
 {
-    size_t count, used = 0;
-    const struct kg_store_room **rooms = kg_directory_rooms(c->directory, &count);
-    struct kg_gate_key *keys = count ? malloc(count * sizeof *keys) : NULL;
-    if (count > 0 && (!rooms || !keys)) {
+    struct kg_gate_key *keys;
+    size_t count;
+    uint64_t changes = kg_directory_changes(c->directory);
+    if (changes == c->gate_changes)
+        return;
+    if (!kg_directory_admitted(c->directory, &keys, &count)) {
         kg_log(KG_LOG_ERROR, "relay", "relay.memory", "no memory: who may open a tunnel is not updated");
-        free(rooms);
-        free(keys);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (rooms[i]->revoked_s == 0)
-            memcpy(keys[used++].fingerprint, rooms[i]->fingerprint, sizeof keys->fingerprint);
-    }
-    free(rooms);
-    if (kg_gate_replace(c->params.gate, keys, used))
+    c->gate_changes = changes;
+    if (kg_gate_replace(c->params.gate, keys, count))
         kg_tunnels_recheck(c->params.tunnels);
 }
 

@@ -67,6 +67,7 @@ struct kg_control {
     uint64_t next_party, next_request;
     int64_t started_us;
     struct kg_log_limit refusals;
+    uint64_t gate_changes; /* kg_directory_changes as the gate knows it */
 
     atomic_bool stopped;
     _Atomic int64_t alive_us;                       /* the loop turned */

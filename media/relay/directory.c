@@ -99,6 +99,7 @@ static bool put_certificate(struct kg_directory *d, const struct kg_store_certif
         return false;
     }
     g_hash_table_replace(d->certificates, copy->fingerprint, copy);
+    d->changes++;
     return true;
 }
 
@@ -153,6 +154,7 @@ static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
         !kg_store_room_copy(&copy, room))
         return false;
     copy.revoked_s = revoked_s;
+    d->changes++;
     PUT(d, rooms, room, struct kg_store_room, &copy);
 }
 
@@ -425,6 +427,31 @@ const struct kg_store_room *kg_directory_room_of(const struct kg_directory *d,
     const char *owner = owner_of(d, "room", fingerprint, &revoked);
     const struct kg_store_room *room = owner ? kg_directory_room(d, owner) : NULL;
     return room && (!revoked || room->revoked_s) ? room : NULL;
+}
+
+uint64_t kg_directory_changes(const struct kg_directory *d)
+{
+    return d->changes;
+}
+
+bool kg_directory_admitted(const struct kg_directory *d, struct kg_gate_key **keys, size_t *count)
+{
+    size_t size = g_hash_table_size(d->certificates);
+    *count = 0;
+    *keys = size ? malloc(size * sizeof **keys) : NULL;
+    if (size > 0 && !*keys)
+        return false;
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, d->certificates);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct kg_store_certificate *certificate = value;
+        const struct kg_store_room *room = kg_directory_room_of(d, certificate->fingerprint);
+        if (room && !room->revoked_s)
+            memcpy((*keys)[(*count)++].fingerprint, certificate->fingerprint,
+                   sizeof certificate->fingerprint);
+    }
+    return true;
 }
 
 size_t kg_directory_room_count(const struct kg_directory *d)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "relay/gate.h"
 #include "relay/policy.h"
 #include "relay/store.h"
 
@@ -40,6 +41,11 @@ const struct kg_store_room *kg_directory_room(const struct kg_directory *directo
 /* Whose certificate this is, revoked or not; NULL: nobody's (any more). */
 const struct kg_store_room *kg_directory_room_of(const struct kg_directory *directory,
                                                  const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]);
+/* Another number whenever rooms or certificates have changed. */
+uint64_t kg_directory_changes(const struct kg_directory *directory);
+/* Every certificate with which a room may come in now: *keys is the caller's, free(). false: memory. */
+KG_MUST_CHECK bool kg_directory_admitted(const struct kg_directory *directory, struct kg_gate_key **keys,
+                                         size_t *count);
 size_t kg_directory_room_count(const struct kg_directory *directory);
 
 const struct kg_store_administrator *kg_directory_administrator(const struct kg_directory *directory,

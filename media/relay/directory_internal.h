@@ -13,6 +13,7 @@ struct kg_directory {
     GHashTable *communities;
     GHashTable *layers;   /* "<scope>:<id>" → struct kg_policy_layer */
     GHashTable *meetings; /* by id */
+    uint64_t changes;     /* of rooms and certificates */
 };
 
 /* The values by id: an array for free(); NULL: none or memory. `size` of one pointer. */

@@ -28,7 +28,14 @@
 #include "relay/signer_protocol.h"
 #include "relay/signer_work.h"
 
-enum { LINE_WAIT_US = 3000000, BACKLOG = 16, FILES_MAX = 32, PER_MINUTE = 120, PER_MINUTE_MAX = 100000 };
+enum {
+    LINE_WAIT_US = 3000000,
+    DRAIN_US = 100000,
+    BACKLOG = 16,
+    FILES_MAX = 32,
+    PER_MINUTE = 120,
+    PER_MINUTE_MAX = 100000
+};
 
 struct program {
     char *folder, *socket_path, *user;
@@ -219,6 +226,15 @@ static void write_line(int fd, const char *text)
     }
 }
 
+/* A socket closed on unread bytes takes the answer away from its reader. */
+static void drain(int fd, char *bytes, size_t size)
+{
+    int64_t deadline_us = kg_clock_now_us() + DRAIN_US;
+    shutdown(fd, SHUT_WR);
+    while (wait_for(fd, POLLIN, deadline_us) && recv(fd, bytes, size, MSG_DONTWAIT) > 0) {
+    }
+}
+
 static void serve(struct program *p, int fd)
 {
     static char line[KG_SIGNER_MAX_BYTES];
@@ -227,6 +243,7 @@ static void serve(struct program *p, int fd)
     if (!may_ask(p, fd, &peer)) {
         write_line(fd,
                    "{\"ok\":false,\"error\":\"this user may not ask kaigi-signer: see its --allow-user\"}\n");
+        drain(fd, line, sizeof line);
         return;
     }
     if (!read_line(fd, line, &size))

@@ -114,8 +114,12 @@ static bool ask(const char *path, const char *question, struct kg_ca_certificate
     char *line = malloc(KG_SIGNER_MAX_BYTES);
     int fd = line ? open_signer(path, problem) : -1;
     bool ok = fd >= 0 || (!line && kg_problem_set(problem, "no memory"));
-    if (ok && (!send_line(fd, question, deadline_us) || !receive_line(fd, line, &size, deadline_us)))
-        ok = away(path, "no answer came", problem);
+    if (ok) {
+        bool sent = send_line(fd, question, deadline_us);
+        /* A refusal may come before the question was taken whole. */
+        ok = receive_line(fd, line, &size, deadline_us) ||
+             away(path, sent ? "no answer came" : "it takes no question", problem);
+    }
     ok = ok && kg_signer_answer_read(line, size, out, problem);
     if (fd >= 0)
         close(fd);

@@ -161,7 +161,7 @@ class Keys(unittest.IsolatedAsyncioTestCase):
                   "s.sendall(sys.stdin.buffer.read())\nprint(s.makefile().readline())")
         done = subprocess.run(["/usr/bin/python3", "-c", script, str(relay.authority.socket)], input=question + "\n",
                               capture_output=True, text=True, timeout=30, user=user)
-        return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+        return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
 
     def _signed(self, relay, kind, name_of):
         room = Room(relay.folder, f"{kind}-{name_of}").make_request()
@@ -173,7 +173,7 @@ class Keys(unittest.IsolatedAsyncioTestCase):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a, relay.tunnel("a") as tunnel, relay.tunnel("b") as other:
-                joined = await a.join("now", offer(), LINES)
+                joined = await a.join("kaku/now", offer(), LINES)
                 ufrag, pwd = credentials(joined["answer"])
                 await tunnel.send(stun_request(f"{ufrag}:abcd", pwd)[0])
                 await tunnel.receive()
@@ -216,7 +216,7 @@ class Keys(unittest.IsolatedAsyncioTestCase):
         with Relay(rooms=("a",)) as relay:
             for folder in (relay.folder, relay.state):
                 folder.chmod(0o755)
-            self.assertIn("Permission denied", self._question(relay, '{"kind":"status"}', "nobody"))
+            self.assertIn("Permission denied", self._question(relay, '{"kind":"status"}', "nobody")["error"])
             relay.authority.stop()
             relay.authority.start("--allow-user", "daemon")
             self.assertIn("may not ask", self._question(relay, '{"kind":"status"}', "nobody")["error"])
