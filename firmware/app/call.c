@@ -280,6 +280,11 @@ void kg_call_close(struct kg_call *call)
     kg_call_flush(call);
 }
 
+void kg_call_limit_video(struct kg_call *call, uint32_t max_video_bps)
+{
+    call->params.max_video_bps = max_video_bps; /* followed in kg_call_adapt */
+}
+
 void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted)
 {
     call->muted_microphone = microphone_muted;

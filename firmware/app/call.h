@@ -19,7 +19,7 @@ struct kg_call_params {
     struct kg_media *media;
     const struct kg_identity *identity;
     enum kg_media_path path;
-    uint32_t max_bps;
+    uint32_t max_bps, max_video_bps;
     struct kg_ws_client_params tunnel; /* path, alpn and limits are filled in by the call */
     bool microphone_muted, camera_muted;
     void (*report)(void *user, const struct kg_media_report *report);
@@ -41,6 +41,8 @@ const struct kg_message_line *kg_call_lines(const struct kg_call *call);
 KG_MUST_CHECK bool kg_call_answer(struct kg_call *call, const char *answer);
 /* Says goodbye to the relay's transport; destroy follows. */
 void kg_call_close(struct kg_call *call);
+/* The camera's part of max_bps: at once. */
+void kg_call_limit_video(struct kg_call *call, uint32_t max_video_bps);
 void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted);
 /* Of `joined`: which of the participants we are. Before they are told. */
 void kg_call_set_party(struct kg_call *call, uint32_t party);

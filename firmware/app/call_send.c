@@ -208,6 +208,7 @@ void kg_call_adapt(struct kg_call *call, int64_t now_us)
     /* Headers and tags of 50 packets a second come on top of the speech itself. */
     uint32_t audio_bps = call->muted_microphone ? 0 : KG_MEDIA_AUDIO_BPS + 50 * 8 * 45;
     uint32_t video_bps = kg_estimator_video_bps(&call->estimator, audio_bps, KG_CALL_MIN_VIDEO_BPS);
+    video_bps = KG_MIN(video_bps, call->params.max_video_bps);
     kg_pacer_set_target(call->pacer, kg_estimator_target_bps(&call->estimator));
     video_bps = video_bps / 100 * 96; /* headers, tags */
     uint32_t change = video_bps > call->video_bps ? video_bps - call->video_bps : call->video_bps - video_bps;

@@ -8,6 +8,7 @@
 #include "app/call.h"
 #include "app/link_events.h"
 #include "app/remedy.h"
+#include "app/room_policy.h"
 #include "base/clock.h"
 #include "base/clock_floor.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ enum {
     CONTROL_QUEUE_BYTES = 1024 * 1024,
     PING_S = 10,
     GOODBYE_US = 500000,
+    LEAST_VIDEO_BPS = 100000, /* of a policy: less would be no picture */
 };
 #define CONNECT_TIMEOUT_US 10000000
 
@@ -47,6 +49,7 @@ struct kg_link {
     struct kg_clock_floor clock;
     struct kg_call *call;
     struct kg_media *media;
+    struct kg_room_policy policy;
     uint32_t request;
     struct kg_muted muted;
 };
@@ -127,9 +130,21 @@ static void on_joined(struct kg_link *link, const struct kg_message *message)
         lose_call(link, "the relay's answer cannot be used");
 }
 
+static void follow_policy(struct kg_link *link, const struct kg_message *message)
+{
+    kg_room_policy_hear(&link->policy, message);
+    if (link->call)
+        kg_call_limit_video(link->call, kg_room_policy_video_bps(&link->policy, LEAST_VIDEO_BPS));
+    if (message->type == KG_MESSAGE_POLICY)
+        kg_log(KG_LOG_INFO, "app", "app.policy", "administrators set: video %u kbit/s (0: unset), UDP %s",
+               message->policy.video_kbps,
+               message->policy.udp == KG_UDP_NEVER ? "never" : "as in the settings");
+}
+
 /* What concerns the call is taken out here, before the screen hears of it. */
 static void look_into(struct kg_link *link, const struct kg_message *message)
 {
+    follow_policy(link, message);
     switch (message->type) {
     case KG_MESSAGE_WELCOME:
         if (link->away)
@@ -306,8 +321,10 @@ static void join(struct kg_link *link, const struct kg_room_action *action)
     const struct kg_call_params params = {.loop = link->loop,
                                           .media = link->media,
                                           .identity = link->identity,
-                                          .path = link->params.path,
+                                          .path = kg_room_policy_path(&link->policy, link->params.path),
                                           .max_bps = (uint32_t)s->media_max_kbps * 1000,
+                                          .max_video_bps =
+                                              kg_room_policy_video_bps(&link->policy, LEAST_VIDEO_BPS),
                                           .tunnel = connection(s),
                                           .microphone_muted = link->muted.microphone,
                                           .camera_muted = link->muted.camera,

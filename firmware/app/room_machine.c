@@ -155,6 +155,7 @@ void kg_room_machine_join(struct kg_room_machine *m, const char *uid)
     m->meeting_since_us = 0;
     m->attempts = 0;
     m->state.lost_us = 0;
+    kg_room_policy_mute(&m->policy, &m->muted);
     m->state.meeting.microphone_muted = m->muted.microphone;
     m->state.meeting.camera_muted = m->muted.camera;
     kg_room_view_title(&m->state, m->uid);

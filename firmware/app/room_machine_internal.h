@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/room_machine.h"
+#include "app/room_policy.h"
 
 enum { KG_ROOM_ACTIONS = 32 };
 enum kg_room_link { KG_ROOM_LINK_DOWN, KG_ROOM_LINK_CONNECTING, KG_ROOM_LINK_READY };
@@ -10,6 +11,7 @@ enum kg_room_link { KG_ROOM_LINK_DOWN, KG_ROOM_LINK_CONNECTING, KG_ROOM_LINK_REA
 struct kg_room_machine {
     struct kg_room_state state;
     struct kg_muted muted;
+    struct kg_room_policy policy;
     int64_t now_us;
     uint32_t random;
 

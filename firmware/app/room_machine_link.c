@@ -171,8 +171,24 @@ static void on_closing(struct kg_room_machine *m, const struct kg_message *messa
     }
 }
 
+/* It may come just behind the join that it is meant for: who was on the way has not been heard yet. */
+static void follow_policy(struct kg_room_machine *m, const struct kg_message *message)
+{
+    const struct kg_muted before = m->muted;
+    kg_room_policy_hear(&m->policy, message);
+    if (message->type != KG_MESSAGE_POLICY || m->state.screen != KG_SCREEN_JOINING ||
+        m->meeting_since_us != 0)
+        return;
+    kg_room_policy_mute(&m->policy, &m->muted);
+    m->state.meeting.microphone_muted = m->muted.microphone;
+    m->state.meeting.camera_muted = m->muted.camera;
+    if (before.microphone != m->muted.microphone || before.camera != m->muted.camera)
+        kg_room_machine_act(m, KG_ROOM_MUTE);
+}
+
 void kg_room_machine_message(struct kg_room_machine *m, const struct kg_message *message)
 {
+    follow_policy(m, message);
     switch (message->type) {
     case KG_MESSAGE_WELCOME:
         on_welcome(m, message);

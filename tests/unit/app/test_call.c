@@ -127,6 +127,7 @@ static void open_room(struct room *room, enum kg_media_path path)
                                           .identity = room->identity,
                                           .path = path,
                                           .max_bps = 1000000,
+                                          .max_video_bps = UINT32_MAX,
                                           .report = on_report};
     room->call = kg_call_create(&params);
     assert_non_null(room->call);

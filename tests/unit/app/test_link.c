@@ -28,7 +28,10 @@ static struct kg_media the_media;
 static sem_t connecting, go_on, woken;
 static atomic_bool muted;
 static atomic_int calls, medias, clients;
-static unsigned messages; /* the relay sends while it is being connected to */
+static atomic_int call_path;
+static atomic_uint video_limit;
+static const char *policy; /* of the relay, before its other messages */
+static unsigned messages;  /* the relay sends while it is being connected to */
 
 /* --- fakes ---------------------------------------------------------------------------------------------- */
 
@@ -40,6 +43,8 @@ struct kg_ws_client *kg_ws_client_create(struct kg_loop *loop, const struct kg_w
     clients++;
     sem_post(&connecting);
     sem_wait(&go_on);
+    if (policy)
+        events->message(user, policy, strlen(policy), false);
     for (unsigned i = 0; i < messages; i++)
         events->message(user, closing, sizeof closing - 1, false);
     return &the_client;
@@ -97,6 +102,8 @@ void kg_media_mute(struct kg_media *media, bool microphone_muted, bool camera_mu
 struct kg_call *kg_call_create(const struct kg_call_params *params)
 {
     muted = muted && params->microphone_muted;
+    call_path = params->path;
+    video_limit = params->max_video_bps;
     calls++;
     return &the_call;
 }
@@ -128,6 +135,12 @@ bool kg_call_answer(struct kg_call *call, const char *answer)
 void kg_call_close(struct kg_call *call)
 {
     (void)call;
+}
+
+void kg_call_limit_video(struct kg_call *call, uint32_t max_video_bps)
+{
+    (void)call;
+    video_limit = max_video_bps;
 }
 
 void kg_call_mute(struct kg_call *call, bool microphone_muted, bool camera_muted)
@@ -274,6 +287,25 @@ static void a_lost_event_begins_again(void **state)
     kg_link_destroy(link);
 }
 
+/* A policy takes the next call to the tunnel, and keeps its picture small; it allows nothing. */
+static void a_policy_narrows_the_next_call(void **state)
+{
+    (void)state;
+    policy = "{\"type\":\"policy\",\"video_kbps\":700,\"udp\":\"never\"}";
+    struct kg_link *link = hold(); /* a join waits */
+    struct kg_link_event event;
+    sem_post(&go_on);
+    wait_for_wake();
+    assert_true(kg_link_take(link, &event));
+    assert_int_equal(event.message->type, KG_MESSAGE_POLICY);
+    kg_message_destroy(event.message);
+    want(link, KG_ROOM_LEAVE, false);
+    policy = NULL;
+    kg_link_destroy(link); /* after all that waits */
+    assert_int_equal(call_path, KG_MEDIA_PATH_TUNNEL);
+    assert_int_equal(video_limit, 700000);
+}
+
 /* Nothing is dialled with a clock that has lost its time, and the screen hears why. */
 static void a_clock_behind_what_has_been_is_told(void **state)
 {
@@ -310,6 +342,7 @@ int main(void)
         cmocka_unit_test(the_newest_mute_is_never_lost),
         cmocka_unit_test(a_lost_leave_ends_the_call),
         cmocka_unit_test(a_lost_event_begins_again),
+        cmocka_unit_test(a_policy_narrows_the_next_call),
         cmocka_unit_test(a_clock_behind_what_has_been_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -631,6 +631,46 @@ static void test_never_unmuted(void **state)
     kg_room_machine_destroy(room.machine);
 }
 
+static void policy(struct room *room, struct kg_message_policy what)
+{
+    message(room, (struct kg_message){.type = KG_MESSAGE_POLICY, .policy = what});
+}
+
+/* A join begins as administrators want it, in the room it can be switched on; they switch nothing on. */
+static void test_policy_mutes_joins(void **state)
+{
+    (void)state;
+    struct room room = at_home(on);
+    policy(&room, (struct kg_message_policy){.microphone_muted = KG_SAY_YES, .camera_muted = KG_SAY_NO});
+    expect_nothing(&room);
+    intent(&room, KG_INTENT_JOIN);
+    struct kg_room_action join = expect(&room, KG_ROOM_JOIN);
+    assert_true(join.muted.microphone && !join.muted.camera);
+    assert_true(kg_room_machine_state(room.machine)->meeting.microphone_muted);
+    /* Just behind the join: still in time. */
+    policy(&room, (struct kg_message_policy){.camera_muted = KG_SAY_YES});
+    struct kg_room_action mute = expect(&room, KG_ROOM_MUTE);
+    assert_true(mute.muted.microphone && mute.muted.camera);
+    intent(&room, KG_INTENT_TOGGLE_MICROPHONE);
+    assert_false(expect(&room, KG_ROOM_MUTE).muted.microphone);
+    expect(&room, KG_ROOM_SAVE_PRIVACY);
+    joined(&room, join.request, "t", true);
+    media(&room, KG_MEDIA_CONNECTED);
+    kg_room_machine_destroy(room.machine);
+}
+
+/* In a meeting it is too late, for who comes back too. */
+static void test_policy_leaves_meetings_alone(void **state)
+{
+    (void)state;
+    struct room room = in_meeting(on);
+    policy(&room, (struct kg_message_policy){.microphone_muted = KG_SAY_YES, .camera_muted = KG_SAY_YES});
+    media(&room, KG_MEDIA_LOST);
+    struct kg_room_action join = expect(&room, KG_ROOM_JOIN);
+    assert_false(join.muted.microphone || join.muted.camera);
+    kg_room_machine_destroy(room.machine);
+}
+
 static void test_auto_join(void **state)
 {
     (void)state;
@@ -712,6 +752,8 @@ int main(void)
         cmocka_unit_test(test_lost_media_is_resumed_thrice),
         cmocka_unit_test(test_left_reasons),
         cmocka_unit_test(test_never_unmuted),
+        cmocka_unit_test(test_policy_mutes_joins),
+        cmocka_unit_test(test_policy_leaves_meetings_alone),
         cmocka_unit_test(test_auto_join),
         cmocka_unit_test(test_meetings_follow_the_clock),
         cmocka_unit_test(test_devices),
