@@ -184,7 +184,11 @@ static void take_turns(struct kg_verbs *verbs)
         if (!verbs->first)
             verbs->last = &verbs->first;
         verbs->writing = call;
-        call->verb->run(call);
+        if (call->overtaken)
+            kg_call_refuse(call, "%s was revoked while its certificate was being signed; nothing was changed",
+                           call->object);
+        else
+            call->verb->run(call);
     }
 }
 
@@ -280,6 +284,15 @@ bool kg_call_certificate(struct kg_call *call, enum kg_ca_kind kind, const char 
         kg_call_refuse(call, "the signer has too much to do; try again");
     }
     return false;
+}
+
+void kg_call_overtake(struct kg_call *call, const char *id)
+{
+    for (struct kg_call *other = call->verbs->calls; other; other = other->next) {
+        if (other->verb && other->verb->way == KG_VERB_SIGNS && other != call->verbs->writing &&
+            (strcmp(kg_call_text(other, "id"), id) == 0 || strcmp(kg_call_text(other, "room"), id) == 0))
+            other->overtaken = true;
+    }
 }
 
 /* What is to be written. */

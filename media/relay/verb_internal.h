@@ -23,6 +23,7 @@ struct kg_call {
     bool short_of_memory;
     uint64_t number; /* of the question to the store or the signer; 0: none */
     bool signing, refused, done_at_once;
+    bool overtaken; /* a revocation came while its certificate was being signed */
     bool shuts_out; /* whoever is connected as this room or administrator, once written */
     struct kg_ca_certificate certificate;                                       /* pem NULL: not signed yet */
     void (*answer)(struct kg_call *call, const struct kg_store_result *result); /* to what was read */
@@ -53,6 +54,8 @@ void kg_call_read_failed(struct kg_call *call);
 void kg_call_put(struct kg_call *call, const struct kg_store_change *change);
 /* true: call->certificate is there. false: it is being signed (the verb runs again then), or was refused. */
 KG_MUST_CHECK bool kg_call_certificate(struct kg_call *call, enum kg_ca_kind kind, const char *id);
+/* To be called by revocations: certificates under way for this room or administrator come to nothing. */
+void kg_call_overtake(struct kg_call *call, const char *id);
 /* Whose the row is, and more about it. */
 void kg_call_concerns(struct kg_call *call, const char *organization);
 void kg_call_note(struct kg_call *call, const char *fmt, ...) KG_PRINTF(2, 3);

@@ -252,7 +252,10 @@ static const struct kg_store_administrator *visible(const struct kg_call *call)
 void kg_verb_admin_revoke_at_once(struct kg_call *call)
 {
     const struct kg_store_administrator *old = visible(call);
-    if (!old || old->revoked_s || strcmp(old->id, call->by.id) == 0)
+    if (!old || strcmp(old->id, call->by.id) == 0)
+        return;
+    kg_call_overtake(call, old->id);
+    if (old->revoked_s)
         return;
     struct kg_store_administrator revoked = *old;
     revoked.revoked_s = kg_clock_wall_us() / 1000000;

@@ -116,6 +116,8 @@ static const struct kg_store_room *visible(const struct kg_call *call)
 void kg_verb_room_revoke_at_once(struct kg_call *call)
 {
     const struct kg_store_room *old = visible(call);
+    if (old)
+        kg_call_overtake(call, old->id);
     if (!old || old->revoked_s)
         return;
     struct kg_store_room revoked = *old;

@@ -73,22 +73,16 @@ static const struct kg_verbs_effects effects = {
     .status = status,
 };
 
-void verbs_world_begin(struct verbs_world *w)
+static void open_world(struct verbs_world *w)
 {
     static struct kg_relay_settings settings = {.open_before_minutes = 10, .seat_seconds = 30};
     struct kg_problem problem;
     struct kg_store_snapshot snapshot;
-    *w = (struct verbs_world){.next_request = 1};
-    snprintf(w->folder, sizeof w->folder, "/tmp/kaigi-verbs-XXXXXX");
-    assert_non_null(mkdtemp(w->folder));
-    snprintf(w->path, sizeof w->path, "%s/kaigi.db", w->folder);
     settings.state = w->folder;
-    w->results = kg_queue_create(64, sizeof(struct kg_store_result));
-    w->replies = kg_queue_create(64, sizeof(json_t *));
     const struct kg_store_params params = {.path = w->path, .results = w->results};
     w->store = kg_store_open(&params, &snapshot, &problem);
     w->directory = kg_directory_create();
-    assert_true(w->results && w->replies && w->store && w->directory);
+    assert_true(w->store && w->directory);
     assert_true(kg_directory_load(w->directory, &snapshot, 0));
     kg_store_snapshot_finish(&snapshot);
     const struct kg_verbs_params verbs = {.directory = w->directory,
@@ -101,6 +95,28 @@ void verbs_world_begin(struct verbs_world *w)
     assert_non_null(w->verbs);
 }
 
+static void close_world(struct verbs_world *w)
+{
+    struct kg_store_result result;
+    kg_verbs_destroy(w->verbs);
+    kg_store_close(w->store);
+    while (kg_queue_pop(w->results, &result))
+        kg_store_answer_destroy(result.answer);
+    kg_directory_destroy(w->directory);
+}
+
+void verbs_world_begin(struct verbs_world *w)
+{
+    *w = (struct verbs_world){.next_request = 1};
+    snprintf(w->folder, sizeof w->folder, "/tmp/kaigi-verbs-XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(w->path, sizeof w->path, "%s/kaigi.db", w->folder);
+    w->results = kg_queue_create(64, sizeof(struct kg_store_result));
+    w->replies = kg_queue_create(64, sizeof(json_t *));
+    assert_true(w->results && w->replies);
+    open_world(w);
+}
+
 static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
@@ -109,14 +125,15 @@ static int remove_one(const char *name, const struct stat *st, int type, struct 
     return remove(name);
 }
 
+void verbs_world_reopen(struct verbs_world *w)
+{
+    close_world(w);
+    open_world(w);
+}
+
 void verbs_world_end(struct verbs_world *w)
 {
-    struct kg_store_result result;
-    kg_verbs_destroy(w->verbs);
-    kg_store_close(w->store);
-    while (kg_queue_pop(w->results, &result))
-        kg_store_answer_destroy(result.answer);
-    kg_directory_destroy(w->directory);
+    close_world(w);
     kg_queue_destroy(w->results);
     kg_queue_destroy(w->replies);
     nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);

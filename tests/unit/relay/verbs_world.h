@@ -25,6 +25,8 @@ void verbs_world_begin(struct verbs_world *w);
 /* a-shi and b-cho, each with rooms, an administrator, an auditor, a meeting, a setting; community "mutual" of
  * both (a-shi's room a-shi-3 is in it) and "theirs" of b-cho alone. */
 void verbs_world_fill(struct verbs_world *w);
+/* As after a restart. */
+void verbs_world_reopen(struct verbs_world *w);
 void verbs_world_end(struct verbs_world *w);
 
 struct kg_principal verbs_operator(void);
