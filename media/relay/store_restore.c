@@ -121,7 +121,9 @@ static bool keep_old(const char *store, char kept[PATH_BYTES], struct kg_problem
     if (access(store, F_OK) != 0)
         return true;
     for (long long number = (long long)time(NULL);; number++) {
-        snprintf(kept, PATH_BYTES, "%s.before-restore-%lld", store, number);
+        int size = snprintf(kept, PATH_BYTES, "%s.before-restore-%lld", store, number);
+        if (size < 0 || size >= PATH_BYTES)
+            return kg_problem_set(problem, "the path %s is too long", store);
         if (renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) == 0)
             break;
         if (errno != EEXIST)
