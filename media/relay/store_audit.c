@@ -49,7 +49,8 @@ int kg_store_audit_append(sqlite3 *db, const struct kg_audit_entry *entry, struc
 
 /* An administrator's name was not written down then; a room spoke for itself. */
 static const char read_events[] =
-    "SELECT e.wall_us, e.kind, iif(by_hand, '', e.room), iif(by_hand, 'operator', 'room'),"
+    "SELECT e.wall_us, e.kind, iif(by_hand, '', e.room), iif(by_hand, 'operator',"
+    "  iif(e.room = '', 'relay', 'room')),"
     "  coalesce(r.organization_id, k.organization_id, ''), iif(e.meeting = '', e.room, "
     "  coalesce(k.uid, e.meeting)), e.detail, e.kind = 'room.refused'"
     " FROM (SELECT *, kind IN ('room.added', 'room.revoked', 'agenda.imported') AS by_hand FROM event) e"
