@@ -9,11 +9,10 @@
 struct kg_hearing {
     uint32_t chirps_sent; /* while both rooms were recording */
     uint32_t chirps_heard;
-    double delay_ms; /* microphone → speaker, median; -1: nothing heard */
-    double
-        concealed_percent; /* 20 ms blocks of the sender's voice that came as something else; -1: unknown */
-    uint32_t blocks;       /* 20 ms blocks of voice compared */
-    uint32_t blocks_heard; /* of them, those that came as they were said */
+    double delay_ms;          /* microphone → speaker, median; -1: nothing heard */
+    double concealed_percent; /* of the packets with the sender's voice; -1: unknown */
+    uint32_t blocks;          /* 20 ms blocks of voice compared */
+    uint32_t blocks_heard;    /* of them, those that came as they were said */
 };
 
 /* chirp: the sender's. false (said): a tap is missing. */
