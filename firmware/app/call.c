@@ -303,6 +303,9 @@ static void set_watched(struct kg_call *call, bool watched)
     if (watched != call->watched)
         kg_log(KG_LOG_INFO, "app", "app.watched", "%s our camera",
                watched ? "somebody watches" : "nobody watches");
+    /* Coding begins with a keyframe: the request that comes by the other way is answered by it. */
+    if (watched && !call->watched)
+        call->keyframe_us = kg_clock_now_us();
     call->watched = watched;
     follow_watched(call);
 }

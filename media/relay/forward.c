@@ -40,6 +40,8 @@ void kg_forward_connected(struct kg_party *party, int64_t now_us)
     {
         for (int kind = 0; kind < KG_SOURCE_KINDS; kind++)
             kg_forward_ask_keyframe(&other->source[kind], now_us);
+        if (other->connected)
+            kg_forward_tick_watch(other, now_us); /* the newcomer waits for it */
     }
 }
 

@@ -26,7 +26,7 @@ struct kg_forward_ops {
     void (*on_slots)(void *party_user, const uint32_t source[KG_SLOTS]);
     void (*on_source)(void *party_user, enum kg_source_kind kind, bool active);
     void (*on_speaking)(void *user, uint32_t source); /* 0: silence */
-    /* Which of the party's pictures anybody watches, or may in a moment. Not yet said: all of them. */
+    /* Which of the party's pictures anybody watches or awaits. Not yet said: all of them. */
     void (*on_watched)(void *party_user, const bool watched[KG_SOURCE_KINDS]);
 };
 

@@ -13,8 +13,9 @@ void kg_forward_ask_keyframe(struct kg_source *source, int64_t now_us);
 void kg_forward_stop_source(struct kg_source *source, int64_t now_us);
 struct kg_source *kg_forward_find_source(struct kg_forward *forward, uint32_t id);
 
-/* forward_watch.c: newcomers: somebody is about to see the meeting, and may be shown anything. */
-void kg_forward_tick_watch(struct kg_party *party, bool newcomers, int64_t now_us);
+/* forward_watch.c: tells the party, if it has changed, which of its pictures stand in a slot or are awaited.
+ */
+void kg_forward_tick_watch(struct kg_party *party, int64_t now_us);
 
 /* forward_assign.c: brings slots in line with speakers, wishes and who is there. */
 void kg_forward_assign_audio(struct kg_forward *forward);

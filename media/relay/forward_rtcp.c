@@ -243,13 +243,13 @@ static void send_receiver_report(struct kg_party *party, int64_t now_us)
     send_compound(party, &report, &name, now_us);
 }
 
-static void tick_party(struct kg_party *party, bool newcomers, int64_t now_us)
+static void tick_party(struct kg_party *party, int64_t now_us)
 {
     struct kg_rtcp report;
     while (kg_twcc_receiver_build(&party->twcc_in, now_us, &report))
         send_compound(party, &report, NULL, now_us);
     tick_sources(party, now_us);
-    kg_forward_tick_watch(party, newcomers, now_us);
+    kg_forward_tick_watch(party, now_us);
     kg_forward_lead_audio(party);
     if (now_us >= party->next_report_us) {
         send_receiver_report(party, now_us);
@@ -276,14 +276,9 @@ void kg_forward_tick(struct kg_forward *forward, int64_t now_us, int64_t wall_us
     if (kg_speakers_tick(&forward->speakers, now_us))
         forward->ops->on_speaking(forward->user, 0);
     struct kg_party *party;
-    bool newcomers = false;
-    TAILQ_FOREACH(party, &forward->parties, link)
-    {
-        newcomers |= !party->connected;
-    }
     TAILQ_FOREACH(party, &forward->parties, link)
     {
         if (party->connected)
-            tick_party(party, newcomers, now_us);
+            tick_party(party, now_us);
     }
 }

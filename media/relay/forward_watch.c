@@ -5,9 +5,9 @@
 #define UNWATCHED_US 2000000
 
 /* A source that sends nothing yet counts as watched, or its first picture would never come. */
-static bool is_watched(const struct kg_source *source, bool newcomers)
+static bool is_watched(const struct kg_source *source)
 {
-    return !source->active || newcomers || !LIST_EMPTY(&source->feeds) || !LIST_EMPTY(&source->awaited);
+    return !source->active || !LIST_EMPTY(&source->feeds) || !LIST_EMPTY(&source->awaited);
 }
 
 /* true: its party is to be told. */
@@ -24,7 +24,7 @@ static bool follow(struct kg_source *source, bool watched, int64_t now_us)
     return true;
 }
 
-void kg_forward_tick_watch(struct kg_party *party, bool newcomers, int64_t now_us)
+void kg_forward_tick_watch(struct kg_party *party, int64_t now_us)
 {
     bool changed = false;
     bool watched[KG_SOURCE_KINDS] = {[KG_SOURCE_MICROPHONE] = true};
@@ -32,7 +32,7 @@ void kg_forward_tick_watch(struct kg_party *party, bool newcomers, int64_t now_u
         struct kg_source *source = &party->source[kind];
         if (!kg_source_is_video(source))
             continue;
-        changed |= follow(source, is_watched(source, newcomers), now_us);
+        changed |= follow(source, is_watched(source), now_us);
         watched[kind] = !source->idle;
     }
     if (changed)

@@ -146,7 +146,7 @@ void meeting_start(struct meeting *m)
     kg_forward_init(&m->forward, &ops, m, m->pool, m->now_us, m->now_us + 1700000000000000);
 }
 
-struct fake_party *meeting_enter(struct meeting *m, unsigned index)
+struct fake_party *meeting_join(struct meeting *m, unsigned index)
 {
     struct fake_party *p = &m->parties[index];
     struct kg_wire wire;
@@ -164,14 +164,8 @@ struct fake_party *meeting_enter(struct meeting *m, unsigned index)
     }
     assert_true(kg_party_init(&p->party, &params));
     kg_forward_join(&m->forward, &p->party);
-    p->joined = true;
-    return p;
-}
-
-struct fake_party *meeting_join(struct meeting *m, unsigned index)
-{
-    struct fake_party *p = meeting_enter(m, index);
     kg_forward_connected(&p->party, m->now_us);
+    p->joined = true;
     return p;
 }
 

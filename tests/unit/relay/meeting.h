@@ -51,8 +51,6 @@ struct meeting {
 
 void meeting_start(struct meeting *m);
 void meeting_end(struct meeting *m);
-/* Without a transport yet; and with it. */
-struct fake_party *meeting_enter(struct meeting *m, unsigned index);
 struct fake_party *meeting_join(struct meeting *m, unsigned index);
 void meeting_leave(struct meeting *m, struct fake_party *p);
 /* Time passes, with ticks. */
