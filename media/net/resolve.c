@@ -1,5 +1,7 @@
 #include "net/resolve.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -133,6 +136,41 @@ struct kg_resolve *kg_resolve_start(struct kg_loop *loop, const char *host, uint
 fail:
     kg_resolve_destroy(resolve);
     return NULL;
+}
+
+/* Until the lookup is done, or nobody waits any longer. */
+static bool wait_done(struct lookup *lookup, int cancel_fd, int64_t deadline_us)
+{
+    struct pollfd fds[] = {{.fd = lookup->done_fd, .events = POLLIN}, {.fd = cancel_fd, .events = POLLIN}};
+    int ready;
+    do {
+        int64_t left_us = KG_MAX(deadline_us - kg_clock_now_us(), INT64_C(0));
+        ready = poll(fds, KG_ARRAY_LEN(fds), (int)KG_MIN(left_us / 1000, INT64_C(60000)));
+    } while (ready < 0 && errno == EINTR);
+    return atomic_load(&lookup->done);
+}
+
+struct addrinfo *kg_resolve_wait(const char *host, uint16_t port, int cancel_fd, int64_t deadline_us,
+                                 int *error)
+{
+    struct lookup *lookup = create_lookup(host, port);
+    struct addrinfo *addresses = NULL;
+    *error = EAI_MEMORY;
+    if (!lookup)
+        return NULL;
+    look_up(lookup, AI_NUMERICHOST);
+    bool done = lookup->error == 0;
+    if (!done) {
+        *error = EAI_AGAIN;
+        done = start_thread(lookup) && wait_done(lookup, cancel_fd, deadline_us);
+    }
+    if (done) {
+        addresses = lookup->addresses;
+        lookup->addresses = NULL;
+        *error = lookup->error;
+    }
+    unref(lookup);
+    return addresses;
 }
 
 void kg_resolve_destroy(struct kg_resolve *resolve)

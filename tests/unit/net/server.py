@@ -148,6 +148,31 @@ async def frozen(reader, writer):
     await asyncio.sleep(60)
 
 
+async def post(reader, writer):
+    """Answers a POST with its own body, framed as its path says."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    path, length = head.split()[1], int(head.lower().split("content-length: ")[1].split("\r\n")[0])
+    body = await reader.readexactly(length)
+    if path == "/length":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: Text/Plain; x=y\r\nContent-Length: %d\r\n\r\n" % length)
+        await writer.drain()
+        writer.write(body)
+    elif path == "/chunked":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nRetry-After: 7\r\n")
+        await writer.drain()
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (length, body))
+    elif path == "/closed":
+        writer.write(b"HTTP/1.0 403 No\r\n\r\n" + body)
+    elif path == "/cut":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + body)
+    elif path == "/endless":
+        writer.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200000)
+    elif path == "/silent":
+        await reader.read()
+    await writer.drain()
+    writer.close()
+
+
 async def garbage(reader, writer):
     writer.write(b"SSH-2.0-nothing\r\n" * 4)
     await writer.drain()
@@ -190,6 +215,7 @@ async def main():
     await listen_raw("silent", silent)
     await listen_raw("frozen", frozen, context("server"))
     await listen_raw("garbage", garbage)
+    await listen_raw("post", post, context("server"))
     print("ready", 0, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

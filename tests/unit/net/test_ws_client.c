@@ -6,22 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "net/ws_client.h"
-
-static char folder[64];
-static int server_in = -1;
-static pid_t server_pid;
-static struct {
-    char name[16];
-    unsigned port;
-} listeners[16];
-static size_t listener_count;
+#include "servers.h"
 
 struct run {
     struct kg_loop *loop;
@@ -34,25 +24,6 @@ struct run {
     bool binary;
     char text[256];
 };
-
-static uint16_t port_of(const char *name)
-{
-    for (size_t i = 0; i < listener_count; i++) {
-        if (strcmp(listeners[i].name, name) == 0)
-            return (uint16_t)listeners[i].port;
-    }
-    fail_msg("no listener %s", name);
-    return 0;
-}
-
-static const char *file(const char *name)
-{
-    static char paths[16][128];
-    static unsigned next;
-    char *path = paths[next++ % 16];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static void on_opened(void *user)
 {
@@ -96,12 +67,12 @@ static struct kg_ws_client_params params_for(const char *listener)
 {
     return (struct kg_ws_client_params){
         .host = "127.0.0.1",
-        .port = port_of(listener),
+        .port = servers_port(listener),
         .path = "/v1/control",
         .subprotocol = "kaigi.v1",
-        .ca_file = file("ca.crt"),
-        .certificate_file = file("room.crt"),
-        .key_file = file("room.key"),
+        .ca_file = servers_file("ca.crt"),
+        .certificate_file = servers_file("room.crt"),
+        .key_file = servers_file("room.key"),
         .max_message_bytes = 256 * 1024,
         .max_queued_bytes = 64 * 1024,
         .ping_s = 10,
@@ -201,7 +172,7 @@ static void test_tls_failures(void **state)
     params.host = "localhost"; /* not in the certificate, though it leads to the same place */
     expect_failure(&params, KG_WS_TLS_NAME);
     params = params_for("good");
-    params.ca_file = file("other-ca.crt");
+    params.ca_file = servers_file("other-ca.crt");
     expect_failure(&params, KG_WS_TLS_UNTRUSTED);
     params = params_for("garbage");
     expect_failure(&params, KG_WS_TLS);
@@ -211,11 +182,11 @@ static void test_identity_refused(void **state)
 {
     (void)state;
     struct kg_ws_client_params params = params_for("demanding");
-    params.certificate_file = file("stranger.crt");
-    params.key_file = file("stranger.key");
+    params.certificate_file = servers_file("stranger.crt");
+    params.key_file = servers_file("stranger.key");
     expect_failure(&params, KG_WS_REJECTED);
-    params.certificate_file = file("room-expired.crt");
-    params.key_file = file("room-expired.key");
+    params.certificate_file = servers_file("room-expired.crt");
+    params.key_file = servers_file("room-expired.key");
     expect_failure(&params, KG_WS_REJECTED_EXPIRED);
     params.certificate_file = params.key_file = NULL;
     expect_failure(&params, KG_WS_REJECTED);
@@ -225,11 +196,11 @@ static void test_identity_files(void **state)
 {
     (void)state;
     struct kg_ws_client_params params = params_for("good");
-    params.key_file = file("stranger.key");
+    params.key_file = servers_file("stranger.key");
     expect_failure(&params, KG_WS_IDENTITY);
-    params.key_file = file("missing.key");
+    params.key_file = servers_file("missing.key");
     expect_failure(&params, KG_WS_IDENTITY);
-    params.ca_file = file("missing.crt");
+    params.ca_file = servers_file("missing.crt");
     struct run run = expect_failure(&params, KG_WS_IDENTITY);
     assert_non_null(strstr(run.close.detail, "missing.crt"));
 }
@@ -264,7 +235,7 @@ static void test_proxy(void **state)
     struct kg_ws_client_params params = params_for("good");
     params.host = "relay.test"; /* only the proxy can resolve it */
     params.proxy_host = "127.0.0.1";
-    params.proxy_port = port_of("proxy");
+    params.proxy_port = servers_port("proxy");
     params.proxy_user = "room";
     params.proxy_password = "p@ss";
     struct run run = run_client(&params, "connects");
@@ -278,7 +249,7 @@ static void test_proxy(void **state)
     params.port = 1;
     run = expect_failure(&params, KG_WS_PROXY);
     assert_int_equal(run.close.status, 503);
-    params.proxy_port = port_of("garbage"); /* another program: no proxy is there */
+    params.proxy_port = servers_port("garbage"); /* another program: no proxy is there */
     run = expect_failure(&params, KG_WS_PROXY_UNREACHABLE);
     assert_non_null(strstr(run.close.detail, "does not answer as an HTTP proxy"));
     params.proxy_port = 1;
@@ -311,45 +282,6 @@ static void test_environment_is_ignored(void **state)
     unsetenv("https_proxy");
 }
 
-static int start_server(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kg-ws-test-XXXXXX");
-    int in[2], out[2];
-    if (!mkdtemp(folder) || pipe(in) != 0 || pipe(out) != 0)
-        return -1;
-    server_pid = fork();
-    if (server_pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        close(in[1]);
-        close(out[0]);
-        execl("/usr/bin/python3", "python3", SERVER, folder, (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    server_in = in[1];
-    FILE *lines = fdopen(out[0], "r");
-    for (listener_count = 0; lines && listener_count < 16; listener_count++) {
-        if (fscanf(lines, "%15s %u", listeners[listener_count].name, &listeners[listener_count].port) != 2)
-            return -1;
-        if (strcmp(listeners[listener_count].name, "ready") == 0)
-            return fclose(lines);
-    }
-    return -1;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    close(server_in);
-    waitpid(server_pid, NULL, 0);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,5 +299,5 @@ int main(void)
         cmocka_unit_test(test_frozen_peer_is_given_up),
         cmocka_unit_test(test_environment_is_ignored),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, servers_start, servers_stop);
 }
