@@ -25,6 +25,7 @@
 #define STATIC_SCREEN 100U
 #define MIN_RATE_BPS  30000
 #define MAX_RATE_BPS  20000000
+#define MOST_FRAMES   8 /* apart: further is a pause */
 
 struct kg_vpx_encoder {
     vpx_codec_ctx_t codec;
@@ -35,6 +36,7 @@ struct kg_vpx_encoder {
     bool force_keyframe;
     int cpu_used;
     int64_t last_pts_us;
+    int64_t skipped_us; /* of pauses, which the codec is not told of */
 };
 
 static uint32_t clamp_u32(uint32_t value, uint32_t low, uint32_t high)
@@ -155,6 +157,7 @@ static bool open_codec(struct kg_vpx_encoder *encoder)
     encoder->config_changed = false;
     encoder->force_keyframe = true;
     encoder->last_pts_us = -1;
+    encoder->skipped_us = 0;
     return true;
 }
 
@@ -245,6 +248,20 @@ static void take_packet(struct kg_vpx_encoder *encoder, struct kg_encoded_frame 
     }
 }
 
+/* libvpx takes a pause for a frame rate: three seconds without a picture, and the next may have three
+ * seconds' worth of bits, a third of a second on the line while somebody waits for it. */
+static int64_t next_pts_us(struct kg_vpx_encoder *encoder, int64_t capture_us, int64_t duration_us)
+{
+    int64_t pts_us = capture_us - encoder->skipped_us, follows_us = encoder->last_pts_us + duration_us;
+    bool paused = encoder->last_pts_us >= 0 && pts_us - encoder->last_pts_us > MOST_FRAMES * duration_us;
+    if (paused)
+        encoder->skipped_us += pts_us - follows_us;
+    if (paused || pts_us <= encoder->last_pts_us)
+        pts_us = follows_us;
+    encoder->last_pts_us = pts_us;
+    return pts_us;
+}
+
 bool kg_vpx_encoder_encode(struct kg_vpx_encoder *encoder, const struct kg_frame *frame,
                            struct kg_encoded_frame *out)
 {
@@ -261,10 +278,7 @@ bool kg_vpx_encoder_encode(struct kg_vpx_encoder *encoder, const struct kg_frame
         image.stride[i] = frame->stride[i];
     }
     unsigned long duration_us = 1000000 / encoder->params.fps;
-    int64_t pts_us = frame->capture_us;
-    if (pts_us <= encoder->last_pts_us)
-        pts_us = encoder->last_pts_us + (int64_t)duration_us;
-    encoder->last_pts_us = pts_us;
+    int64_t pts_us = next_pts_us(encoder, frame->capture_us, (int64_t)duration_us);
 
     vpx_enc_frame_flags_t flags = encoder->force_keyframe ? VPX_EFLAG_FORCE_KF : 0;
     if (vpx_codec_encode(&encoder->codec, &image, pts_us, duration_us, flags, VPX_DL_REALTIME) !=

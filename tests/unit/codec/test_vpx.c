@@ -139,6 +139,32 @@ static void a_much_better_line_needs_no_keyframe(void **state)
     kg_vpx_decoder_destroy(decoder);
 }
 
+/* Who comes after a pause must not wait for a picture as large as the pause was long. */
+static void a_pause_saves_no_bits(void **state)
+{
+    (void)state;
+    struct kg_vpx_encoder *encoder = make_encoder(300000);
+    size_t before = 0, after = 0;
+    int64_t captured_us = 1000000;
+    for (uint32_t i = 0; i < 61; i++) {
+        struct kg_frame *in = picture_scene(WIDTH, HEIGHT, i);
+        struct kg_encoded_frame encoded;
+        captured_us += i == 60 ? 10000000 : 33333;
+        in->capture_us = captured_us;
+        if (i == 30 || i == 60)
+            kg_vpx_encoder_force_keyframe(encoder);
+        assert_true(kg_vpx_encoder_encode(encoder, in, &encoded));
+        assert_int_equal(encoded.capture_us, captured_us);
+        if (i == 30)
+            before = encoded.size;
+        after = encoded.size;
+        kg_frame_unref(in);
+    }
+    print_message("a keyframe of %zu bytes; after ten seconds' pause of %zu\n", before, after);
+    assert_true(before > 0 && after > 0 && after < before * 3 / 2);
+    kg_vpx_encoder_destroy(encoder);
+}
+
 static void other_size_reopens_with_a_keyframe(void **state)
 {
     (void)state;
@@ -278,6 +304,7 @@ int main(void)
         cmocka_unit_test(keyframe_only_when_asked),
         cmocka_unit_test(rate_change_is_obeyed),
         cmocka_unit_test(a_much_better_line_needs_no_keyframe),
+        cmocka_unit_test(a_pause_saves_no_bits),
         cmocka_unit_test(other_size_reopens_with_a_keyframe),
         cmocka_unit_test(bad_parameters_are_refused),
         cmocka_unit_test(loss_waits_for_a_keyframe),
