@@ -57,20 +57,29 @@ size_t kg_chirp_find(enum kg_chirp chirp, const float *pcm, size_t count, size_t
     return n;
 }
 
-/* A hum of falling harmonics with syllables, words and pauses: enough of speech for codecs and level meters.
- */
-static void generate(float *pcm, size_t count, bool low_voice)
+void kg_voice_generate(float *pcm, size_t count, bool low_voice)
 {
-    double phase = 0, pitch = low_voice ? 110 : 190;
+    uint32_t random = 12345;
+    double low_hz = low_voice ? 100 : 160, phase = 0, pitch = low_hz, towards = low_hz, vowel = 500,
+           next = 500;
     for (size_t i = 0; i < count; i++) {
-        double t = (double)i / KG_VOICE_RATE;
-        double syllable = fmax(0, sin(2 * M_PI * 3.1 * t)) * (fmod(t, 4.0) < 3.2);
-        phase += 2 * M_PI * pitch * (1 + 0.08 * sin(2 * M_PI * 0.7 * t)) / KG_VOICE_RATE;
+        double t = (double)i / KG_VOICE_RATE, in_phrase = fmod(t, 4.0);
+        if (i % (KG_VOICE_RATE / 10) == 0) {
+            random = random * 1664525 + 1013904223;
+            towards = low_hz * (1 + 0.5 * (double)(random >> 16) / 65536);
+            next = 300 + 600 * (double)(random >> 8 & 0xffff) / 65536;
+        }
+        pitch += (towards - pitch) / 2400;
+        vowel += (next - vowel) / 1200;
+        phase += 2 * M_PI * pitch / KG_VOICE_RATE;
         double v = 0;
-        for (int k = 1; k <= 12; k++)
-            v += sin(phase * k) / k *
-                 (1 + cos(2 * M_PI * (k * pitch / 900.0 + 0.3 * sin(2 * M_PI * 1.3 * t))));
-        pcm[i] = (float)(0.06 * v * syllable);
+        for (int k = 1; k <= 12; k++) {
+            double off = (k * pitch - vowel) / 250;
+            v += cos(phase * k + k * k) / (1 + off * off);
+        }
+        double syllable = 0.3 + 0.7 * fabs(sin(2 * M_PI * 1.55 * t));
+        double phrase = fmax(0, fmin(1, 50 * fmin(in_phrase, 3.2 - in_phrase)));
+        pcm[i] = (float)(0.07 * v * syllable * phrase);
     }
 }
 
@@ -149,7 +158,7 @@ bool kg_voice_write(const char *speech, enum kg_chirp chirp, uint32_t seconds, c
     bool ok = true;
     if (strcmp(speech, "silence") != 0) {
         if (strcmp(speech, "test") == 0)
-            generate(pcm, count, chirp == KG_CHIRP_DOWN);
+            kg_voice_generate(pcm, count, chirp == KG_CHIRP_DOWN);
         else
             ok = decode(speech, pcm, count);
         add_chirps(pcm, count, chirp);

@@ -1,4 +1,4 @@
-/* Voices with chirps: speech (or a generated hum with the rhythm of speech) in which a short sweep returns
+/* Voices with chirps: speech (or a generated voice with its rhythm) in which a short sweep returns
  * every period, so that the very moment can be found again in what another room plays. */
 #pragma once
 
@@ -19,6 +19,10 @@ enum kg_chirp { KG_CHIRP_UP, KG_CHIRP_DOWN };
 /* Writes a 48 kHz mono WAV of seconds. speech: a file GStreamer decodes (repeated), or "test", or "silence".
  * UP chirps start at 0.5 s, DOWN ones at 1.5 s. false: said on stderr. */
 bool kg_voice_write(const char *speech, enum kg_chirp chirp, uint32_t seconds, const char *out);
+
+/* The generated voice, at KG_VOICE_RATE: enough of speech for codecs and level meters, with a pitch that
+ * wanders and vowels that change, so that what a codec makes up for a loss is told from what was said. */
+void kg_voice_generate(float *pcm, size_t count, bool low_voice);
 
 /* The sweep at `rate`, `count` samples of it, amplitude 1. */
 void kg_chirp_fill(enum kg_chirp chirp, float *samples, size_t count, float rate);

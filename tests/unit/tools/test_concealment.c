@@ -7,7 +7,6 @@
 
 #include "tools/concealment.h"
 #include "tools/voice.h"
-#include "unit/tools/made_voice.h"
 
 /* The voice through Opus as a room codes it, half a packet beside the tool's own frames, with `lost` of each
  * hundred packets, anywhere, concealed; what a listener hears is late by LATE and the codec's delay. */
@@ -56,8 +55,12 @@ static void concealment_is_told_from_coding(void **state)
     (void)state;
     size_t count = 20 * (size_t)KG_VOICE_RATE;
     int16_t *voice = calloc(count, sizeof *voice);
-    assert_non_null(voice);
-    kg_made_voice(voice, count);
+    float *sound = calloc(count, sizeof *sound);
+    assert_true(voice && sound);
+    kg_voice_generate(sound, count, true);
+    for (size_t i = 0; i < count; i++)
+        voice[i] = (int16_t)lrintf(fmaxf(-1, fminf(1, sound[i])) * 32767);
+    free(sound);
     for (size_t i = 0; i < 4; i++)
         check_concealment(voice, count, (unsigned[]){0, 1, 5, 10}[i]);
     free(voice);
