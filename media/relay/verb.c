@@ -241,7 +241,7 @@ static void fail_to_write(struct kg_call *call, const char *why)
 {
     char text[300];
     snprintf(text, sizeof text, "%s: %s",
-             call->done_at_once ? "shut out until the relay's next restart only; revoke again"
+             call->done_at_once ? "shut out, but only until the next restart; revoke again"
                                 : "nothing was changed",
              why);
     json_decref(call->reply);
