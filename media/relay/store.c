@@ -329,25 +329,6 @@ enum kg_store_status kg_store_health(struct kg_store *store, uint64_t *lost)
     return (enum kg_store_status)atomic_load(&store->health);
 }
 
-/* The calls of before there were organizations. */
-
-bool kg_store_put_room(struct kg_store *store, uint64_t request, const struct kg_store_room *room)
-{
-    struct kg_store_change change = {.kind = KG_STORE_PUT_ROOM, .room = room};
-    return kg_store_write(store, request, &change, 1, NULL);
-}
-
-bool kg_store_put_meetings(struct kg_store *store, uint64_t request, const struct kg_meeting *meetings,
-                           size_t count)
-{
-    struct kg_store_change *changes = calloc(count + 1, sizeof *changes);
-    for (size_t i = 0; i < count && changes; i++)
-        changes[i] = (struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meetings[i]};
-    bool ok = changes && kg_store_write(store, request, changes, count, NULL);
-    free(changes);
-    return ok;
-}
-
 bool kg_store_put_seat(struct kg_store *store, uint64_t request, const struct kg_store_seat *seat)
 {
     struct kg_store_change change = {.kind = KG_STORE_PUT_SEAT, .seat = seat};
@@ -359,22 +340,4 @@ bool kg_store_remove_seat(struct kg_store *store, uint64_t request, const char *
     struct kg_store_seat seat = {.meeting_uid = (char *)meeting_uid, .room = (char *)room};
     struct kg_store_change change = {.kind = KG_STORE_REMOVE_SEAT, .seat = &seat};
     return kg_store_write(store, request, &change, 1, NULL);
-}
-
-bool kg_store_put_event(struct kg_store *store, int64_t wall_us, const char *kind, const char *meeting_uid,
-                        const char *room, const char *detail)
-{
-    struct kg_audit_entry entry = {
-        .event_id = kind,
-        .actor = room,
-        .role = room[0] ? "room" : "relay",
-        .object = meeting_uid[0] ? meeting_uid : room,
-        .detail = detail,
-        .result = strcmp(kind, "room.refused") == 0 ? KG_AUDIT_REFUSED : KG_AUDIT_OK,
-        .wall_us = wall_us,
-    };
-    struct kg_store_job *job = kg_store_job_create(0, NULL, 0, &entry);
-    if (job)
-        job->of_room = true;
-    return post(store, job);
 }

@@ -128,14 +128,8 @@ KG_MUST_CHECK bool kg_store_backup(struct kg_store *store, uint64_t request, con
 /* The last write's fate and how many were lost since start. Thread: any. */
 enum kg_store_status kg_store_health(struct kg_store *store, uint64_t *lost);
 
-/* Calls of before there were organizations; to go when nobody uses them. */
-KG_MUST_CHECK bool kg_store_put_room(struct kg_store *store, uint64_t request,
-                                     const struct kg_store_room *room);
-KG_MUST_CHECK bool kg_store_put_meetings(struct kg_store *store, uint64_t request,
-                                         const struct kg_meeting *meetings, size_t count);
+/* A write of one seat, without an audit row. */
 KG_MUST_CHECK bool kg_store_put_seat(struct kg_store *store, uint64_t request,
                                      const struct kg_store_seat *seat);
 KG_MUST_CHECK bool kg_store_remove_seat(struct kg_store *store, uint64_t request, const char *meeting_uid,
                                         const char *room);
-KG_MUST_CHECK bool kg_store_put_event(struct kg_store *store, int64_t wall_us, const char *kind,
-                                      const char *meeting_uid, const char *room, const char *detail);

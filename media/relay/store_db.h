@@ -25,7 +25,6 @@ struct kg_store_job {
     struct kg_store_item *items;
     size_t count;
     bool audited;
-    bool of_room;                  /* the row's organization is its actor's */
     struct kg_audit_entry audit;   /* texts owned */
     struct kg_audit_anchor anchor; /* seq > 0: remember it */
 };
@@ -50,4 +49,4 @@ KG_MUST_CHECK bool kg_store_db_load(sqlite3 *db, struct kg_store_snapshot *snaps
 
 /* store_write.c. One transaction, whole or not at all. row: the audit row as written (seq 0: none); its texts
  * are the job's; may be NULL. */
-enum kg_store_status kg_store_db_run(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row);
+enum kg_store_status kg_store_db_run(sqlite3 *db, const struct kg_store_job *job, struct kg_audit_row *row);

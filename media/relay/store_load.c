@@ -44,17 +44,16 @@ static bool load_room(sqlite3_stmt *q, struct kg_store_snapshot *s)
     struct kg_store_room *r = &s->rooms[s->room_count++];
     *r = (struct kg_store_room){.id = kg_sql_text_at(q, 0),
                                 .organization_id = kg_sql_text_at(q, 1),
-                                .organization = kg_sql_text_at(q, 2),
-                                .department = kg_sql_text_at(q, 3),
-                                .department_reading = kg_sql_text_at(q, 4),
-                                .name = kg_sql_text_at(q, 5),
-                                .name_reading = kg_sql_text_at(q, 6),
-                                .not_after_s = sqlite3_column_int64(q, 9),
-                                .revoked_s = sqlite3_column_int64(q, 10)};
-    serial_at(q, 8, r->serial);
-    return r->id && r->organization_id && r->organization && r->department && r->department_reading &&
-           r->name && r->name_reading &&
-           (sqlite3_column_type(q, 7) == SQLITE_NULL || kg_sql_hash_at(q, 7, r->fingerprint));
+                                .department = kg_sql_text_at(q, 2),
+                                .department_reading = kg_sql_text_at(q, 3),
+                                .name = kg_sql_text_at(q, 4),
+                                .name_reading = kg_sql_text_at(q, 5),
+                                .not_after_s = sqlite3_column_int64(q, 8),
+                                .revoked_s = sqlite3_column_int64(q, 9)};
+    serial_at(q, 7, r->serial);
+    return r->id && r->organization_id && r->department && r->department_reading && r->name &&
+           r->name_reading &&
+           (sqlite3_column_type(q, 6) == SQLITE_NULL || kg_sql_hash_at(q, 6, r->fingerprint));
 }
 
 static bool load_administrator(sqlite3_stmt *q, struct kg_store_snapshot *s)
@@ -207,9 +206,9 @@ static const struct {
     bool (*take)(sqlite3_stmt *, struct kg_store_snapshot *);
 } tables[] = {
     {"SELECT id, name, reading FROM organization ORDER BY id", load_organization},
-    {"SELECT r.id, r.organization_id, o.name, department, department_reading, r.name, name_reading, "
-     "r.fingerprint, c.serial, c.not_after, c.revoked_at FROM room r JOIN organization o ON o.id = "
-     "r.organization_id LEFT JOIN certificate c USING (fingerprint) ORDER BY r.id",
+    {"SELECT r.id, organization_id, department, department_reading, name, name_reading, "
+     "r.fingerprint, c.serial, c.not_after, c.revoked_at FROM room r LEFT JOIN certificate c USING "
+     "(fingerprint) ORDER BY r.id",
      load_room},
     {"SELECT a.id, coalesce(a.organization_id, ''), a.role, a.name, a.fingerprint, c.serial, c.not_after, "
      "c.revoked_at FROM administrator a JOIN certificate c USING (fingerprint) ORDER BY a.id",

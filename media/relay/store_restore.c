@@ -154,6 +154,16 @@ static bool swap_in(const char *copy, const char *store, char kept[PATH_BYTES], 
     return false;
 }
 
+static void remove_copy(const char *copy)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char name[PATH_BYTES + 16];
+    for (size_t i = 0; i < KG_ARRAY_LEN(suffixes); i++) {
+        snprintf(name, sizeof name, "%s%s", copy, suffixes[i]);
+        unlink(name);
+    }
+}
+
 bool kg_store_restore(const char *state, const char *backup, char kept[PATH_BYTES],
                       struct kg_audit_verdict *verdict, struct kg_problem *problem)
 {
@@ -167,10 +177,11 @@ bool kg_store_restore(const char *state, const char *backup, char kept[PATH_BYTE
         return false;
     snprintf(store, sizeof store, "%s/kaigi.db", state);
     snprintf(copy, sizeof copy, "%s/kaigi.db.restoring", state);
+    remove_copy(copy); /* of a restoration that was cut off */
     bool ok = copy_file(backup, copy, problem) && check_backup(copy, backup, &found, problem) &&
               swap_in(copy, store, kept, problem);
     if (!ok)
-        unlink(copy);
+        remove_copy(copy);
     close(lock);
     if (verdict)
         *verdict = found;

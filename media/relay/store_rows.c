@@ -61,7 +61,7 @@ bool kg_store_room_copy(struct kg_store_room *out, const struct kg_store_room *r
 {
     *out = *room;
     if (COPY_TEXTS(&out->id, &out->organization_id, &out->department, &out->department_reading, &out->name,
-                   &out->name_reading, &out->organization))
+                   &out->name_reading))
         return true;
     kg_store_room_finish(out);
     return false;
@@ -75,7 +75,6 @@ void kg_store_room_finish(struct kg_store_room *room)
     free(room->department_reading);
     free(room->name);
     free(room->name_reading);
-    free(room->organization);
     *room = (struct kg_store_room){0};
 }
 

@@ -18,7 +18,6 @@ struct kg_store_organization {
 
 struct kg_store_room {
     char *id, *organization_id, *department, *department_reading, *name, *name_reading;
-    char *organization; /* its name when the store was read; NULL in a change. The directory knows better */
     /* The certificate it uses now; serial "": none yet. */
     uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
     char serial[KG_CA_SERIAL_TEXT];

@@ -1,6 +1,5 @@
 /* The store's writes, one transaction each. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "relay/store_audit.h"
@@ -46,25 +45,15 @@ static int remove_organization(sqlite3 *db, const char *id)
                              : code;
 }
 
-/* A room written by its organization's name alone, as before there were ids. */
-static int name_organization(sqlite3 *db, const struct kg_store_room *r)
-{
-    return KG_SQL_RUN(
-        db,
-        "INSERT INTO organization SELECT 'org-' || (1 + (SELECT count(*) FROM organization)), ?1, '' "
-        "WHERE NOT EXISTS (SELECT 1 FROM organization WHERE name = ?1)",
-        KG_SQL_TEXT(r->organization));
-}
-
 static int write_room(sqlite3 *db, const struct kg_store_room *r)
 {
     struct kg_store_certificate certificate = {
         .kind = "room", .owner = r->id, .not_after_s = r->not_after_s, .revoked_s = r->revoked_s};
     bool enrolled = r->serial[0] != '\0';
-    int code = r->organization_id[0] ? SQLITE_OK : name_organization(db, r);
+    int code = SQLITE_OK;
     memcpy(certificate.fingerprint, r->fingerprint, sizeof certificate.fingerprint);
     memcpy(certificate.serial, r->serial, sizeof certificate.serial);
-    if (code == SQLITE_OK && enrolled)
+    if (enrolled)
         code = write_certificate(db, &certificate);
     if (code == SQLITE_OK && r->revoked_s)
         code = revoke_all(db, "room", r->id, r->revoked_s);
@@ -73,13 +62,13 @@ static int write_room(sqlite3 *db, const struct kg_store_room *r)
     return KG_SQL_RUN(
         db,
         "INSERT INTO room(id, organization_id, department, department_reading, name, name_reading, "
-        "fingerprint) VALUES(?1, iif(?2 = '', (SELECT id FROM organization WHERE name = ?8), ?2), ?3, ?4, "
-        "?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET organization_id = excluded.organization_id, "
+        "fingerprint) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET organization_id = "
+        "excluded.organization_id, "
         "department = excluded.department, department_reading = excluded.department_reading, "
         "name = excluded.name, name_reading = excluded.name_reading, fingerprint = excluded.fingerprint",
         KG_SQL_TEXT(r->id), KG_SQL_TEXT(r->organization_id), KG_SQL_TEXT(r->department),
         KG_SQL_TEXT(r->department_reading), KG_SQL_TEXT(r->name), KG_SQL_TEXT(r->name_reading),
-        KG_SQL_HASH(enrolled ? r->fingerprint : NULL), KG_SQL_TEXT(r->organization));
+        KG_SQL_HASH(enrolled ? r->fingerprint : NULL));
 }
 
 static int write_administrator(sqlite3 *db, const struct kg_store_administrator *a)
@@ -155,16 +144,9 @@ static int write_meeting(sqlite3 *db, const struct kg_meeting *m)
     if (code == SQLITE_OK)
         code = KG_SQL_RUN(
             db,
-            "INSERT OR IGNORE INTO organization SELECT 'org-1', '団体1', '' WHERE NOT EXISTS (SELECT 1 FROM "
-            "organization WHERE id = substr(?1, 1, instr(?1, '/') - 1))",
-            KG_SQL_TEXT(m->uid));
-    if (code == SQLITE_OK)
-        code = KG_SQL_RUN(
-            db,
             "INSERT INTO meeting(uid, organization_id, title, description, organizer, location, start_us, "
-            "end_us, sequence, status) VALUES(?1, coalesce((SELECT id FROM organization WHERE id = "
-            "substr(?1, "
-            "1, instr(?1, '/') - 1)), 'org-1'), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "end_us, sequence, status) VALUES(?1, substr(?1, 1, instr(?1, '/') - 1), ?2, ?3, ?4, ?5, ?6, ?7, "
+            "?8, ?9)",
             KG_SQL_TEXT(m->uid), KG_SQL_TEXT(m->title), KG_SQL_TEXT(m->description),
             KG_SQL_TEXT(m->organizer), KG_SQL_TEXT(m->location), KG_SQL_INTEGER(m->start_us),
             KG_SQL_INTEGER(m->end_us), KG_SQL_INTEGER(m->sequence), KG_SQL_INTEGER(m->status));
@@ -224,30 +206,13 @@ static int write_item(sqlite3 *db, const struct kg_store_item *item)
     return SQLITE_MISUSE;
 }
 
-static int write_audit(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
-{
-    struct kg_audit_entry *e = &job->audit;
-    sqlite3_stmt *q = NULL;
-    if (job->of_room) {
-        struct kg_sql_value room[] = {KG_SQL_TEXT(e->actor)};
-        int code = kg_sql_prepare(db, &q, "SELECT organization_id FROM room WHERE id = ?1", room, 1);
-        char *organization = code == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW ? kg_sql_text_at(q, 0) : NULL;
-        sqlite3_finalize(q);
-        if (organization) {
-            free((char *)e->organization);
-            e->organization = organization;
-        }
-    }
-    return kg_store_audit_append(db, e, row);
-}
-
-static int write_job(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
+static int write_job(sqlite3 *db, const struct kg_store_job *job, struct kg_audit_row *row)
 {
     int code = SQLITE_OK;
     for (size_t i = 0; i < job->count && code == SQLITE_OK; i++)
         code = write_item(db, &job->items[i]);
     if (code == SQLITE_OK && job->audited)
-        code = write_audit(db, job, row);
+        code = kg_store_audit_append(db, &job->audit, row);
     if (code == SQLITE_OK && job->anchor.seq > 0)
         code = kg_store_audit_remember(db, &job->anchor);
     return code;
@@ -270,7 +235,7 @@ static bool file_is_ours(sqlite3 *db)
     return code == SQLITE_OK ? memcmp(head, magic, sizeof magic) == 0 : code != SQLITE_IOERR_SHORT_READ;
 }
 
-enum kg_store_status kg_store_db_run(sqlite3 *db, struct kg_store_job *job, struct kg_audit_row *row)
+enum kg_store_status kg_store_db_run(sqlite3 *db, const struct kg_store_job *job, struct kg_audit_row *row)
 {
     struct kg_audit_row written = {0};
     if (row)

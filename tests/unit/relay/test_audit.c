@@ -1,9 +1,6 @@
 /* The audit trail: what each kind of tampering is found by, and at which row. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "unit/cmocka_all.h"
 
-#include <cmocka.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>

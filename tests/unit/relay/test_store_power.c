@@ -1,10 +1,7 @@
 /* Power cuts, full disks and failing ones at every single operation the store asks of them: nothing that was
  * acknowledged is lost, and no change is there without its audit row, nor the other way round. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "unit/cmocka_all.h"
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
