@@ -101,6 +101,7 @@ static void turn_page(struct kg_control *c)
     kg_control_enforce_agenda(c);
     kg_directory_prune(c->directory, kg_clock_wall_us() - KEEP_ENDED_US);
     kg_control_send_agendas(c);
+    kg_tls_server_ends(c->params.tls, &c->ends);
 }
 
 /* The queues' readers. Each takes a batch and lets the loop turn: the queue's descriptor stays readable. */
@@ -158,13 +159,19 @@ static void begin_stop(struct kg_control *c)
     kg_loop_timer_set(c->loop, &c->stop, kg_clock_now_us());
 }
 
+static void reload(struct kg_control *c)
+{
+    kg_tls_server_reload(c->tls, c->params.tls);
+    kg_tls_server_ends(c->params.tls, &c->ends);
+}
+
 static void on_command(void *user)
 {
     struct kg_control *c = user;
     struct kg_control_command command;
     while (kg_queue_pop(c->commands, &command)) {
         if (command.kind == KG_CONTROL_RELOAD)
-            kg_tls_server_reload(c->tls, c->params.tls);
+            reload(c);
         else if (command.kind == KG_CONTROL_STOP)
             begin_stop(c);
         else

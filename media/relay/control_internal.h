@@ -12,6 +12,7 @@
 #include "relay/hall.h"
 #include "relay/session.h"
 #include "relay/signing.h"
+#include "relay/tls_server.h"
 #include "relay/verb_internal.h"
 #include "relay/worker.h"
 
@@ -67,7 +68,8 @@ struct kg_control {
     uint64_t next_party, next_request;
     int64_t started_us;
     struct kg_log_limit refusals;
-    uint64_t gate_changes; /* kg_directory_changes as the gate knows it */
+    struct kg_tls_server_ends ends; /* of the relay's certificates, for status */
+    uint64_t gate_changes;          /* kg_directory_changes as the gate knows it */
 
     atomic_bool stopped;
     _Atomic int64_t alive_us;                       /* the loop turned */

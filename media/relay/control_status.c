@@ -80,6 +80,19 @@ static json_t *tunnel_json(const struct kg_control *c)
                      (json_int_t)t.dropped);
 }
 
+static json_t *end_json(int64_t end_s)
+{
+    int64_t soon_s = kg_clock_wall_us() / 1000000 + KG_TLS_WARN_DAYS * INT64_C(86400);
+    return json_pack("{s:I, s:b}", "not_after", (json_int_t)end_s, "ends_soon", end_s > 0 && end_s < soon_s);
+}
+
+/* So that nobody learns of an expired authority from rooms that are shut out. */
+static json_t *certificates_json(const struct kg_control *c)
+{
+    return json_pack("{s:o, s:o, s:o}", "relay", end_json(c->ends.relay_s), "issuing",
+                     end_json(c->ends.issuing_s), "root", end_json(c->ends.root_s));
+}
+
 static int rooms_known(const struct kg_control *c, const struct kg_call *call)
 {
     size_t count, known = 0;
@@ -105,9 +118,10 @@ static json_t *begin(const struct kg_control *c, const struct kg_call *call)
     json_t *whole =
         call->by.organization[0]
             ? NULL
-            : json_pack("{s:i, s:o, s:[], s:i, s:I, s:f}", "port", (int)c->params.port, "tunnel",
-                        tunnel_json(c), "workers", "connections", (int)atomic_load(c->params.connections),
-                        "rss_kb", (json_int_t)kg_process_rss_kb(), "cpu_s", (double)kg_clock_cpu_us() / 1e6);
+            : json_pack("{s:i, s:o, s:o, s:[], s:i, s:I, s:f}", "port", (int)c->params.port, "tunnel",
+                        tunnel_json(c), "certificates", certificates_json(c), "workers", "connections",
+                        (int)atomic_load(c->params.connections), "rss_kb", (json_int_t)kg_process_rss_kb(),
+                        "cpu_s", (double)kg_clock_cpu_us() / 1e6);
     if (whole)
         json_object_update(reply, whole);
     json_decref(whole);

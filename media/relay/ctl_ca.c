@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include "base/clock.h"
+#include "base/clock_floor.h"
 #include "relay/ca.h"
 #include "relay/ca_file.h"
 #include "relay/ctl.h"
@@ -47,9 +48,10 @@ static bool ask_terminal(const char *question, char text[KG_CA_PASSPHRASE_MAX + 
     }
     silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
+    /* Silent before it asks: nothing typed to the question is shown or thrown away. */
+    tcsetattr(fd, TCSAFLUSH, &silent);
     fputs(question, terminal);
     fflush(terminal);
-    tcsetattr(fd, TCSAFLUSH, &silent);
     bool ok = fgets(text, KG_CA_PASSPHRASE_MAX + 2, terminal) != NULL;
     tcsetattr(fd, TCSAFLUSH, &before);
     fputs("\n", terminal);
@@ -189,6 +191,9 @@ static int make(const struct kg_ctl *ctl, const struct options *o, bool fresh)
     if (fresh && !o->addresses)
         return kg_ctl_fail(ctl,
                            "give at least one --address: the name or address at which rooms reach the relay");
+    if (kg_clock_wall_us() / 1000000 < kg_clock_floor_build_s())
+        return kg_ctl_fail(ctl,
+                           "this machine's clock is behind the day this program was built; set it first");
     bool ok = get_passphrase(ctl, o, fresh, passphrase);
     int code = KG_CTL_FAILED;
     if (ok) {
@@ -204,9 +209,8 @@ static int make(const struct kg_ctl *ctl, const struct options *o, bool fresh)
                  "each device.\nTake the root's medium out and lock it away, the passphrase apart from it. "
                  "Then start kaigi-signer.");
     else if (ok)
-        code = report(ctl,
-                      "A new issuing authority is made. Start kaigi-signer and the relay again, and lock the "
-                      "root's medium away.");
+        code = report(ctl, "A new issuing authority is made. Start kaigi-signer again and reload the relay "
+                           "(SIGHUP), then lock the root's medium away.");
     return code;
 }
 
@@ -254,7 +258,7 @@ int kg_ctl_ca_issue(int argc, char **argv)
     if (kg_ctl_options(
             &ctl, argc, argv, "- make a new issuing authority from the offline root",
             "For when the issuing authority is about to end, or its key may have been seen. Certificates\n"
-            "of the old one stay good until they end; kaigi-signer and the relay are started again.",
+            "of the old one stay good until they end; kaigi-signer is started again, the relay reloaded.",
             entries, 0, NULL))
         code = make(&ctl, &o, false);
     finish_options(&o);

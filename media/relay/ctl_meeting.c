@@ -48,11 +48,26 @@ static void show_parties(const json_t *meeting)
     }
 }
 
+static void warn_of_ends(const json_t *reply)
+{
+    static const char *const names[][2] = {
+        {"relay", "the relay's certificate: run \"kaigi-ctl ca server\""},
+        {"issuing", "the issuing authority: run \"kaigi-ctl ca issue\""},
+        {"root", "the root: make a new authority"},
+    };
+    for (size_t i = 0; i < KG_ARRAY_LEN(names); i++) {
+        const json_t *one = json_object_get(json_object_get(reply, "certificates"), names[i][0]);
+        if (json_is_true(json_object_get(one, "ends_soon")))
+            printf("WARNING: less than 30 days are left of %s\n", names[i][1]);
+    }
+}
+
 /* How busy the relay is: for those who may see all of it. */
 static void show_load(const json_t *reply)
 {
     size_t i;
     json_t *item;
+    warn_of_ends(reply);
     const json_t *tunnel = json_object_get(reply, "tunnel");
     printf("port %lld, %lld KiB, %.2f s of CPU\n", kg_ctl_number_of(reply, "port"),
            kg_ctl_number_of(reply, "rss_kb"), json_number_value(json_object_get(reply, "cpu_s")));

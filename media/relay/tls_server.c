@@ -17,7 +17,6 @@
 #include "relay/ca_x509.h"
 
 enum {
-    WARN_DAYS = 30,
     MAX_INTERMEDIATES = 3, /* LGPKI has one or two between root and device */
     SECURITY_LEVEL = 2,    /* of OpenSSL: no RSA under 2048 bits, no MD5, no SHA-1 */
 };
@@ -236,7 +235,7 @@ static void warn_of(const char *path, const char *remedy)
     X509 *certificate = access(path, F_OK) == 0 ? kg_ca_x509_read(path, &ignored) : NULL;
     if (!certificate)
         return;
-    time_t soon = time(NULL) + WARN_DAYS * 86400;
+    time_t soon = time(NULL) + KG_TLS_WARN_DAYS * 86400;
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
         kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
                "%s is not valid yet, no room will connect: set this machine's clock", path);
@@ -245,7 +244,7 @@ static void warn_of(const char *path, const char *remedy)
                remedy);
     else if (X509_cmp_time(X509_get0_notAfter(certificate), &soon) < 0)
         kg_log(KG_LOG_WARN, "relay", "relay.certificate", "%s expires in less than %d days: %s", path,
-               WARN_DAYS, remedy);
+               KG_TLS_WARN_DAYS, remedy);
     X509_free(certificate);
 }
 
@@ -265,6 +264,26 @@ void kg_tls_server_warn(const struct kg_tls_server_params *params)
                "%s is an earlier release's authority, whose key must not lie here: move it and ca.crt to "
                "kaigi-signer's folder as %s and %s",
                old, KG_CA_ISSUING_KEY, KG_CA_ISSUING_CERT);
+}
+
+static int64_t end_of(const char *path)
+{
+    struct kg_problem ignored;
+    X509 *certificate = kg_ca_x509_read(path, &ignored);
+    int64_t end_s = certificate ? kg_ca_x509_not_after(certificate) : 0;
+    X509_free(certificate);
+    return end_s;
+}
+
+void kg_tls_server_ends(const struct kg_tls_server_params *params, struct kg_tls_server_ends *ends)
+{
+    struct files f;
+    *ends = (struct kg_tls_server_ends){0};
+    if (!name_files(&f, params, NULL))
+        return;
+    ends->relay_s = end_of(f.certificate);
+    ends->issuing_s = end_of(f.issuers);
+    ends->root_s = end_of(f.root);
 }
 
 bool kg_tls_server_check(const struct kg_tls_server_params *params, struct kg_problem *problem)

@@ -6,6 +6,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "relay/ca.h"
@@ -56,6 +57,12 @@ void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer);
 KG_MUST_CHECK bool kg_tls_server_check(const struct kg_tls_server_params *params, struct kg_problem *problem);
 /* The warnings alone, for a relay that runs for months. */
 void kg_tls_server_warn(const struct kg_tls_server_params *params);
+/* The last second of each certificate; 0: there is none, or it cannot be read. */
+struct kg_tls_server_ends {
+    int64_t relay_s, issuing_s, root_s;
+};
+void kg_tls_server_ends(const struct kg_tls_server_params *params, struct kg_tls_server_ends *ends);
+enum { KG_TLS_WARN_DAYS = 30 };
 
 /* A virtual host without a listening socket of its own, for sockets handed over (lws_adopt_socket_vhost).
  * alpn: what it answers. protocols and idle (when to ping and to give up; NULL: the caller's affair) must

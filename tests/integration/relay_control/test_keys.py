@@ -5,11 +5,15 @@ import datetime
 import ipaddress
 import json
 import os
+import pathlib
+import pty
 import re
+import select
 import socket
 import sqlite3
 import ssl
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -18,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from harness import LINES, Relay, Room, credentials, event, offer, stun_request
+from harness import BUILD, LINES, Authority, Relay, Room, credentials, event, offer, stun_request
 
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 ENDS = (OSError, websockets.WebSocketException, EOFError)
@@ -246,6 +250,45 @@ class Keys(unittest.IsolatedAsyncioTestCase):
                 self.assertRegex(shown[part]["fingerprint"], r"^([0-9A-F]{2}:){31}[0-9A-F]{2}$")
             self.assertRegex(relay.log(), "authority SHA-256 " + re.escape(shown["root"]["fingerprint"]))
 
+    def _type(self, words, *lines):
+        """What a command shows on a terminal of its own where these lines are typed, and its exit code."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(words[0], words)
+        seen = b""
+        for line in (*lines, None):
+            with contextlib.suppress(OSError):
+                while line is None or not seen.rstrip(b" ").endswith(b":"):
+                    self.assertTrue(select.select([terminal], [], [], 30)[0], seen)
+                    part = os.read(terminal, 4096)
+                    if not part:
+                        break
+                    seen += part
+            if line is not None:
+                os.write(terminal, line.encode() + b"\n")
+                seen += b"|"
+        os.close(terminal)
+        return seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def test_the_passphrase_is_asked_twice_and_not_shown(self):
+        with tempfile.TemporaryDirectory(prefix="kaigi-typed-") as name_of:
+            folder = pathlib.Path(name_of)
+            words = [w for w in Authority(BUILD, folder, folder / "state").words("init", "--address", "127.0.0.1")]
+            words = words[:words.index("--passphrase-file")]
+            for lines, says in ((("too short",), "at least 12 characters"), (("long enough to be", "but different!"), "differ")):
+                seen, code = self._type(words, *lines)
+                self.assertEqual(code, 1, seen)
+                self.assertIn(says, seen)
+                self.assertFalse((folder / "root/root.key").exists())
+            seen, code = self._type(words, "long enough to be", "long enough to be")
+            self.assertEqual(code, 0, seen)
+            self.assertNotIn("long enough", seen, "it is not echoed")
+            self.assertIn("root (devices pin it)", seen)
+            key = (folder / "root/root.key").read_bytes()
+            self.assertTrue(serialization.load_pem_private_key(key, b"long enough to be"))
+            done = subprocess.run(words, capture_output=True, text=True, timeout=60, start_new_session=True)
+            self.assertIn("no terminal to ask", done.stderr)
+
     async def test_own_chain_and_foreign_devices(self):
         """root → sub → server with an address in its certificate; devices of the same authority are known, and nobody's."""
         with Relay(rooms=("a",)) as relay:
@@ -261,6 +304,10 @@ class Keys(unittest.IsolatedAsyncioTestCase):
                 pass
             with self.assertRaises(ssl.SSLCertVerificationError):
                 await relay.client("a").connect()
+            ends = relay.ask("status")["certificates"]
+            self.assertEqual([ends[part]["ends_soon"] for part in ("relay", "issuing", "root")], [True, False, False])
+            self.assertIn("chain.crt expires in less than 30 days", relay.log())
+            self.assertIn("WARNING: less than 30 days are left of the relay's certificate", relay.ctl("status").stdout)
             device = sub.issue(relay.folder, "device", chain=[sub.certificate])
             self.assertIn("101", open_path(relay.port, *CONTROL, device)[1], "and is told that it is nobody's")
             self.assertNotIn("101", open_path(relay.port, *TUNNEL, device)[1])

@@ -26,6 +26,10 @@ static void test_sample(void **state)
     assert_int_equal(sample.port, none.port);
     assert_int_equal(sample.udp, none.udp);
     assert_null(sample.advertised);
+    assert_null(sample.tls_certificate);
+    assert_null(sample.tls_key);
+    assert_null(sample.tls_client_ca);
+    assert_null(sample.signer_socket);
     assert_int_equal(sample.workers, none.workers);
     assert_int_equal(sample.tunnel_threads, none.tunnel_threads);
     assert_int_equal(sample.dscp_audio, none.dscp_audio);
@@ -64,6 +68,8 @@ static void refuse(const char *text, const char *says)
 static void test_refused(void **state)
 {
     (void)state;
+    refuse("[tls]\ncertificate=chain.pem\n", "sets \"certificate\" without \"key\"");
+    refuse("[tls]\nkey=chain.key\n", "sets \"key\" without \"certificate\"");
     refuse("[listen]\nadresses=::\n",
            ":2: unknown key \"adresses\" in [listen]; did you mean \"addresses\"?");
     refuse("[listen]\naddresses=relay.example\n", "numeric");
