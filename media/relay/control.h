@@ -16,6 +16,7 @@
 struct kg_gate;
 struct kg_tls_server_params;
 struct kg_control;
+struct kg_metrics;
 struct kg_queue;
 struct kg_signing;
 struct kg_tunnels;
@@ -37,6 +38,7 @@ struct kg_control_params {
     struct kg_queue *accepted;      /* of struct kg_accepted */
     struct kg_tunnels *tunnels;     /* for its totals */
     atomic_uint *connections;       /* of the acceptor */
+    struct kg_metrics *metrics;     /* NULL: nobody asks for them */
     unsigned workers;
 };
 

@@ -128,6 +128,9 @@ void kg_control_note(struct kg_control *control, const char *event, enum kg_audi
                      const struct kg_store_room *room, const char *source, const char *meeting,
                      const char *detail);
 
+/* control_metrics.c: by what a worker told. */
+void kg_control_count(const struct kg_control *control, const struct kg_worker_event *event);
+
 /* control_status.c */
 void kg_control_status(struct kg_control *control, struct kg_call *call);
 /* Before the calls go. */

@@ -322,6 +322,7 @@ static void media_closed(struct kg_control *c, struct kg_hall_seat *seat, enum k
 void kg_control_worker_event(struct kg_control *c, const struct kg_worker_event *event)
 {
     if (event->kind == KG_WORKER_EVENT_STATS || event->kind == KG_WORKER_EVENT_PARTY_STATS) {
+        kg_control_count(c, event);
         kg_control_status_event(c, event);
         return;
     }

@@ -21,6 +21,7 @@
 #include "relay/admin.h"
 #include "relay/ca.h"
 #include "relay/control.h"
+#include "relay/metrics.h"
 #include "relay/gate.h"
 #include "relay/relay_settings.h"
 #include "relay/signer_protocol.h"
@@ -57,6 +58,8 @@ struct relay {
     struct kg_tunnels *tunnels;
     struct kg_control *control;
     struct kg_admin *admin;
+    struct kg_metrics metrics;
+    struct kg_metrics_server *metrics_server;
     struct kg_signing *signing;
     struct kg_tls_server_params tls;
     struct kg_gate *gate;
@@ -259,6 +262,7 @@ static bool open_services(struct relay *r)
         .accepted = r->control_accepted,
         .tunnels = r->tunnels,
         .connections = &r->connections,
+        .metrics = s->metrics_port ? &r->metrics : NULL,
         .workers = r->workers,
     };
     memcpy(control.dtls_fingerprint, kg_identity_fingerprint(r->identity), sizeof control.dtls_fingerprint);
@@ -268,6 +272,11 @@ static bool open_services(struct relay *r)
     r->admin = kg_admin_create(s->state, r->control, &problem);
     if (!r->admin)
         return fail(problem.text);
+    if (s->metrics_port) {
+        r->metrics_server = kg_metrics_server_create(&r->metrics, (uint16_t)s->metrics_port, &problem);
+        if (!r->metrics_server)
+            return fail(problem.text);
+    }
     return (kg_control_start(r->control) && kg_acceptor_start(r->acceptor)) || fail("cannot start a thread");
 }
 
@@ -294,6 +303,7 @@ static bool open_relay(struct relay *r)
 
 static void close_relay(struct relay *r)
 {
+    kg_metrics_server_destroy(r->metrics_server);
     kg_acceptor_destroy(r->acceptor);
     kg_admin_stop(r->admin);
     kg_control_destroy(r->control);

@@ -46,6 +46,7 @@ static const struct kg_setting table[] = {
      .fallback = "1825"},
     {"audit", "syslog", KG_SETTING_TEXT, AT(syslog), .min = 1, .max = 160,
      .expected = kg_syslog_target_expected},
+    {"metrics", "port", KG_SETTING_INTEGER, AT(metrics_port), .min = 0, .max = 65535, .fallback = "0"},
     {"log", "level", KG_SETTING_CHOICE, AT(log_level), .choices = log_levels, .fallback = "info"},
     {"log", "format", KG_SETTING_CHOICE, AT(log_format), .choices = log_formats, .fallback = "text"},
 };

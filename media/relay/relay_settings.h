@@ -40,6 +40,8 @@ struct kg_relay_settings {
     /* [audit] */
     int64_t retention_days; /* 0: for ever */
     char *syslog;           /* as kg_syslog_target_parse reads it; NULL: not forwarded */
+    /* [metrics] */
+    int64_t metrics_port; /* 0: none */
     /* [log] */
     int log_level;  /* enum kg_log_level */
     int log_format; /* enum kg_log_format */
