@@ -17,7 +17,9 @@ enum {
     ASK_WORKERS_EVERY_S = 5,
     TURN_PAGE_EVERY_S = 3600,
     RETRY_BASE_MS = 200,
-    RETRY_SPREAD_MS = 800
+    RETRY_SPREAD_MS = 800,
+    AGENDAS_AT_ONCE = 32,
+    AGENDAS_PAUSE_US = 1000
 };
 
 /* What a room's agenda covers, and how long meetings that are over stay joinable by their seats' tokens. */
@@ -61,6 +63,7 @@ static uint64_t revision_of(const char *calendar)
 
 void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
 {
+    s->agenda_due = false;
     int64_t now_us = kg_clock_wall_us();
     char *calendar = kg_directory_calendar(c->directory, s->room->id, now_us - AGENDA_BEFORE_US,
                                            now_us + AGENDA_AFTER_US, AGENDA_MAX_BYTES);
@@ -75,22 +78,37 @@ void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
     free(calendar);
 }
 
-void kg_control_send_agendas(struct kg_control *c)
+/* Thousands of agendas at once would keep everything else waiting: some, then the loop turns. */
+static void on_rename(void *user, int64_t now_us)
 {
+    struct kg_control *c = user;
+    int left = AGENDAS_AT_ONCE;
     for (struct kg_session *s = c->sessions; s; s = s->next) {
-        if (s->greeted && !s->closing)
-            kg_control_send_agenda(c, s);
+        if (!s->agenda_due || s->closing)
+            continue;
+        if (left-- == 0) {
+            kg_loop_timer_set(c->loop, &c->rename, now_us + AGENDAS_PAUSE_US);
+            return;
+        }
+        kg_control_send_agenda(c, s);
     }
 }
 
-static void on_rename(void *user, int64_t now_us)
+static void mark_agendas(struct kg_control *c)
 {
-    (void)now_us;
-    kg_control_send_agendas(user);
+    for (struct kg_session *s = c->sessions; s; s = s->next)
+        s->agenda_due = s->greeted && !s->closing;
+}
+
+void kg_control_send_agendas(struct kg_control *c)
+{
+    mark_agendas(c);
+    kg_loop_timer_set(c->loop, &c->rename, kg_clock_now_us());
 }
 
 void kg_control_rename(struct kg_control *c)
 {
+    mark_agendas(c);
     if (!c->rename.set)
         kg_loop_timer_set(c->loop, &c->rename, kg_clock_now_us() + KG_CONTROL_RENAME_US);
 }

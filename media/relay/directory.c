@@ -47,6 +47,8 @@ struct kg_directory *kg_directory_create(void)
     d->communities = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_community);
     d->layers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
+    d->invitations =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     return d;
 }
 
@@ -60,6 +62,7 @@ void kg_directory_destroy(struct kg_directory *d)
     g_hash_table_destroy(d->certificates);
     g_hash_table_destroy(d->communities);
     g_hash_table_destroy(d->layers);
+    g_hash_table_destroy(d->invitations);
     g_hash_table_destroy(d->meetings);
     free(d);
 }
@@ -269,12 +272,11 @@ static bool put_setting(struct kg_directory *d, const struct kg_store_setting *s
     return true;
 }
 
-static gboolean is_of_organization(void *key, void *value, void *user)
+static bool is_of_organization(const struct kg_meeting *meeting, const void *organization)
 {
     char owner[KG_CA_ID_BYTES];
-    (void)value;
-    kg_directory_meeting_owner(key, owner);
-    return strcmp(owner, user) == 0;
+    kg_directory_meeting_owner(meeting->uid, owner);
+    return strcmp(owner, organization) == 0;
 }
 
 static void remove_organization(struct kg_directory *d, const char *id)
@@ -284,7 +286,7 @@ static void remove_organization(struct kg_directory *d, const char *id)
     void *value;
     layer_key(KG_POLICY_ORGANIZATION, id, key);
     g_hash_table_remove(d->layers, key);
-    g_hash_table_foreach_remove(d->meetings, is_of_organization, (void *)(uintptr_t)id);
+    kg_directory_remove_meetings(d, is_of_organization, id);
     g_hash_table_iter_init(&iter, d->communities);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         struct kg_store_community *community = value;

@@ -6,6 +6,28 @@
 #include "base/log.h"
 #include "relay/directory_internal.h"
 
+/* Thousands of rooms ask for their agendas at once: none looks through the others' meetings. */
+static void list_invitations(struct kg_directory *d, struct kg_meeting *m)
+{
+    for (uint16_t i = 0; i < m->room_count; i++) {
+        GPtrArray *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
+        if (!meetings) {
+            meetings = g_ptr_array_new();
+            g_hash_table_insert(d->invitations, g_strdup(m->rooms[i]), meetings);
+        }
+        g_ptr_array_add(meetings, m);
+    }
+}
+
+static void drop_invitations(struct kg_directory *d, struct kg_meeting *m)
+{
+    for (uint16_t i = 0; i < m->room_count; i++) {
+        GPtrArray *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
+        if (meetings && g_ptr_array_remove_fast(meetings, m) && meetings->len == 0)
+            g_hash_table_remove(d->invitations, m->rooms[i]);
+    }
+}
+
 bool kg_directory_put_meeting(struct kg_directory *d, const struct kg_meeting *meeting)
 {
     struct kg_meeting *copy = malloc(sizeof *copy);
@@ -13,8 +35,27 @@ bool kg_directory_put_meeting(struct kg_directory *d, const struct kg_meeting *m
         free(copy);
         return false;
     }
+    struct kg_meeting *old = g_hash_table_lookup(d->meetings, copy->uid);
+    if (old)
+        drop_invitations(d, old);
     g_hash_table_replace(d->meetings, copy->uid, copy);
+    list_invitations(d, copy);
     return true;
+}
+
+void kg_directory_remove_meetings(struct kg_directory *d,
+                                  bool (*goes)(const struct kg_meeting *meeting, const void *user),
+                                  const void *user)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, d->meetings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (!goes(value, user))
+            continue;
+        drop_invitations(d, value);
+        g_hash_table_iter_remove(&iter);
+    }
 }
 
 const struct kg_meeting *kg_directory_meeting(const struct kg_directory *d, const char *id)
@@ -38,15 +79,14 @@ bool kg_directory_invites(const struct kg_meeting *meeting, const char *room)
     return false;
 }
 
-static gboolean ended_before(void *key, void *value, void *user)
+static bool ended_before(const struct kg_meeting *meeting, const void *before_us)
 {
-    (void)key;
-    return ((const struct kg_meeting *)value)->end_us < *(const int64_t *)user;
+    return meeting->end_us < *(const int64_t *)before_us;
 }
 
 void kg_directory_prune(struct kg_directory *d, int64_t before_us)
 {
-    g_hash_table_foreach_remove(d->meetings, ended_before, &before_us);
+    kg_directory_remove_meetings(d, ended_before, &before_us);
 }
 
 static int by_start(const void *a, const void *b)
@@ -108,16 +148,14 @@ char *kg_directory_calendar(const struct kg_directory *d, const char *room, int6
                             size_t max_bytes)
 {
     size_t count = 0;
+    const GPtrArray *invited = g_hash_table_lookup(d->invitations, room);
     /* Views: the texts stay the directory's. */
-    struct kg_meeting *seen = calloc(g_hash_table_size(d->meetings) + 1, sizeof *seen);
+    struct kg_meeting *seen = calloc((invited ? invited->len : 0) + 1u, sizeof *seen);
     if (!seen)
         return NULL;
-    GHashTableIter iter;
-    void *value;
-    g_hash_table_iter_init(&iter, d->meetings);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const struct kg_meeting *m = value;
-        if (m->end_us > from_us && m->start_us < to_us && kg_directory_invites(m, room))
+    for (guint i = 0; invited && i < invited->len; i++) {
+        const struct kg_meeting *m = g_ptr_array_index(invited, i);
+        if (m->end_us > from_us && m->start_us < to_us)
             seen[count++] = *m;
     }
     qsort(seen, count, sizeof *seen, by_start);

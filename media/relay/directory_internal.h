@@ -11,11 +11,16 @@ struct kg_directory {
     GHashTable *administrators;
     GHashTable *certificates; /* by fingerprint */
     GHashTable *communities;
-    GHashTable *layers;   /* "<scope>:<id>" → struct kg_policy_layer */
-    GHashTable *meetings; /* by id */
-    uint64_t changes;     /* of rooms and certificates */
+    GHashTable *layers;      /* "<scope>:<id>" → struct kg_policy_layer */
+    GHashTable *meetings;    /* by id */
+    GHashTable *invitations; /* room → GPtrArray of the meetings that list it */
+    uint64_t changes;        /* of rooms and certificates */
 };
 
+/* Those of whom this is true. */
+void kg_directory_remove_meetings(struct kg_directory *directory,
+                                  bool (*goes)(const struct kg_meeting *meeting, const void *user),
+                                  const void *user);
 /* The values by id: an array for free(); NULL: none or memory. `size` of one pointer. */
 const void **kg_directory_sorted(GHashTable *table, size_t *count,
                                  int (*compare)(const void *, const void *));

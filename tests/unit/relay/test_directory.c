@@ -184,6 +184,132 @@ static void test_calendar_is_cut_to_fit(void **state)
     kg_directory_destroy(d);
 }
 
+static char *agenda_of(const struct kg_directory *d, const char *room)
+{
+    return kg_directory_calendar(d, room, 0, INT64_C(2000000000) * 1000000, 100000);
+}
+
+static bool lists(const struct kg_directory *d, const char *room, const char *words)
+{
+    char *text = agenda_of(d, room);
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+/* Whoever is no longer invited, or whose meeting is gone in any way, has it in no agenda. */
+static void test_invitations_follow_their_meetings(void **state)
+{
+    (void)state;
+    struct kg_directory *d = kg_directory_create();
+    char *both[] = {"a", "b"}, *only_b[] = {"b"};
+    struct kg_meeting m = meeting_of("x/m", 1795222800, both, 2),
+                      less = meeting_of("x/m", 1795222800, only_b, 1),
+                      old = meeting_of("x/old", 1695222800, both, 2),
+                      other = meeting_of("y/m", 1795222800, both, 2);
+    assert_true(kg_directory_put_meeting(d, &m) && kg_directory_put_meeting(d, &old) &&
+                kg_directory_put_meeting(d, &other));
+    assert_true(lists(d, "a", "UID:x/m") && lists(d, "b", "UID:x/m") && lists(d, "a", "UID:x/old"));
+    assert_true(kg_directory_put_meeting(d, &less));
+    assert_true(!lists(d, "a", "UID:x/m") && lists(d, "b", "UID:x/m"));
+    kg_directory_prune(d, INT64_C(1700000000) * 1000000);
+    assert_true(!lists(d, "a", "UID:x/old") && !lists(d, "b", "UID:x/old"));
+    const struct kg_store_change gone = {.kind = KG_STORE_REMOVE_ORGANIZATION, .id = "x"};
+    assert_true(kg_directory_apply(d, &gone));
+    assert_true(!lists(d, "b", "UID:x/m") && lists(d, "b", "UID:y/m"));
+    assert_null(kg_directory_meeting(d, "x/m"));
+    kg_directory_destroy(d);
+}
+
+static void put_certificate(struct kg_directory *d, uint8_t mark, const char *owner, int64_t revoked_s,
+                            int64_t retired_s)
+{
+    struct kg_store_certificate certificate = {.kind = "room",
+                                               .owner = (char *)owner,
+                                               .serial = "02",
+                                               .revoked_s = revoked_s,
+                                               .retired_s = retired_s};
+    memset(certificate.fingerprint, mark, sizeof certificate.fingerprint);
+    const struct kg_store_change change = {.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &certificate};
+    assert_true(kg_directory_apply(d, &change));
+}
+
+static void test_certificates(void **state)
+{
+    (void)state;
+    struct kg_directory *d = kg_directory_create();
+    struct kg_store_room room = room_of("a", 1), next = room_of("a", 2);
+    uint8_t second[KG_CA_FINGERPRINT_BYTES];
+    memset(second, 2, sizeof second);
+    assert_true(kg_directory_put_room(d, &room));
+    put_certificate(d, 2, "a", 0, 0);
+    const struct kg_store_room *kept = kg_directory_room(d, "a");
+    /* Renewal: both open the door, until the older is retired. */
+    assert_ptr_equal(kg_directory_room_of(d, room.fingerprint), kept);
+    assert_ptr_equal(kg_directory_room_of(d, second), kept);
+    assert_null(kg_directory_administrator_of(d, second));
+    assert_true(kg_directory_put_room(d, &next));
+    put_certificate(d, 1, "a", 0, 1795000000);
+    assert_null(kg_directory_room_of(d, room.fingerprint));
+    assert_ptr_equal(kg_directory_room_of(d, second), kept);
+    /* One that was replaced for good is nobody's; those of a revoked room still say whose they were. */
+    put_certificate(d, 3, "a", 1795000000, 0);
+    uint8_t third[KG_CA_FINGERPRINT_BYTES];
+    memset(third, 3, sizeof third);
+    assert_null(kg_directory_room_of(d, third));
+    next.revoked_s = 1795000001;
+    assert_true(kg_directory_put_room(d, &next));
+    assert_ptr_equal(kg_directory_room_of(d, second), kept);
+    assert_true(kg_directory_certificate(d, second)->revoked_s && kept->revoked_s);
+    next.revoked_s = 0; /* an older copy of its row */
+    assert_true(kg_directory_put_room(d, &next));
+    assert_true(kept->revoked_s);
+    kg_directory_destroy(d);
+}
+
+static void put_organization(struct kg_directory *d, char *id)
+{
+    const struct kg_store_organization organization = {.id = id, .name = id, .reading = ""};
+    const struct kg_store_change change = {.kind = KG_STORE_PUT_ORGANIZATION, .organization = &organization};
+    assert_true(kg_directory_apply(d, &change));
+}
+
+static void test_whose_an_id_is_and_who_may_be_invited(void **state)
+{
+    (void)state;
+    struct kg_directory *d = kg_directory_create();
+    put_organization(d, "a-shi");
+    put_organization(d, "b-cho");
+    assert_null(kg_directory_id_owner(d, "a-shi-1", "a-shi"));
+    assert_string_equal(kg_directory_id_owner(d, "a-shi-1", "b-cho")->id, "a-shi");
+    assert_null(kg_directory_id_owner(d, "a-shi", "b-cho"));
+    assert_null(kg_directory_id_owner(d, "a-shi1", "b-cho"));
+    struct kg_store_room room = room_of("r", 1);
+    room.organization_id = "b-cho";
+    assert_true(kg_directory_put_room(d, &room));
+    assert_true(kg_directory_may_invite(d, "b-cho", "r") &&
+                kg_directory_may_invite(d, "a-shi", "a-shi-later"));
+    assert_false(kg_directory_may_invite(d, "a-shi", "r") ||
+                 kg_directory_may_invite(d, "a-shi", "b-cho-later") ||
+                 kg_directory_may_invite(d, "a-shi", "unknown"));
+    char *members[] = {"a-shi", "b-cho"};
+    struct kg_store_community community = {
+        .id = "c", .name = "c", .theme = "", .organizations = members, .organization_count = 2};
+    struct kg_store_change change = {.kind = KG_STORE_PUT_COMMUNITY, .community = &community};
+    const struct kg_store_change join = {.kind = KG_STORE_JOIN_COMMUNITY, .id = "c", .member = "r"};
+    assert_true(kg_directory_apply(d, &change));
+    assert_false(kg_directory_may_invite(d, "a-shi", "r"));
+    assert_true(kg_directory_apply(d, &join) && kg_directory_apply(d, &join));
+    assert_int_equal(kg_directory_community(d, "c")->room_count, 1);
+    assert_true(kg_directory_may_invite(d, "a-shi", "r"));
+    /* Its organization leaves, and the room with it. */
+    community.organization_count = 1;
+    assert_true(kg_directory_apply(d, &change));
+    assert_int_equal(kg_directory_community(d, "c")->room_count, 0);
+    assert_false(kg_directory_may_invite(d, "a-shi", "r"));
+    kg_directory_destroy(d);
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
@@ -193,6 +319,9 @@ int main(void)
         cmocka_unit_test(test_other_rooms_by_name_only),
         cmocka_unit_test(test_names_are_cut_to_fit),
         cmocka_unit_test(test_calendar_is_cut_to_fit),
+        cmocka_unit_test(test_invitations_follow_their_meetings),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_whose_an_id_is_and_who_may_be_invited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
