@@ -16,8 +16,9 @@
 #include "base/queue.h"
 #include "base/thread.h"
 
-enum { SEND_MS = 5000, FRAME_BYTES = 8 };
-static const int64_t first_pause_us = 200000, longest_pause_us = 60000000, end_us = 1000000;
+enum { SLICE_MS = 100, FRAME_BYTES = 8 };
+static const int64_t send_us = 5000000, first_pause_us = 200000, longest_pause_us = 60000000,
+                     end_us = 1000000;
 
 struct message {
     size_t size;
@@ -135,14 +136,23 @@ static socklen_t address_of(const struct kg_syslog_target *t, struct sockaddr_st
     return sizeof *v6;
 }
 
-static bool wait_for(int fd, short events)
+/* In slices, for the end of the whole may come meanwhile. */
+static bool wait_for(const struct kg_syslog *s, int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
-    return poll(&p, 1, SEND_MS) == 1;
+    int64_t until_us = kg_clock_now_us() + send_us;
+    while (kg_clock_now_us() < KG_MIN(until_us, atomic_load(&s->give_up_us))) {
+        int ready = poll(&p, 1, SLICE_MS);
+        if (ready != 0)
+            return ready == 1;
+    }
+    errno = ETIMEDOUT;
+    return false;
 }
 
-static int dial(const struct kg_syslog_target *t, int type)
+static int dial(const struct kg_syslog *s, int type)
 {
+    const struct kg_syslog_target *t = &s->target;
     struct sockaddr_storage address;
     socklen_t size = address_of(t, &address);
     int fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
@@ -154,7 +164,7 @@ static int dial(const struct kg_syslog_target *t, int type)
     error = errno;
     if (error == EINPROGRESS) {
         error = ETIMEDOUT;
-        if (wait_for(fd, POLLOUT) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0)
+        if (wait_for(s, fd, POLLOUT) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0)
             error = errno;
     }
     if (error == 0)
@@ -175,9 +185,9 @@ static bool open_socket(struct kg_syslog *s)
     }
     if (s->fd >= 0)
         return true;
-    s->fd = dial(&s->target, s->target.transport == KG_SYSLOG_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    s->fd = dial(s, s->target.transport == KG_SYSLOG_TCP ? SOCK_STREAM : SOCK_DGRAM);
     if (s->fd < 0 && s->target.transport == KG_SYSLOG_UNIX && errno == EPROTOTYPE)
-        s->fd = dial(&s->target, SOCK_STREAM);
+        s->fd = dial(s, SOCK_STREAM);
     return s->fd >= 0;
 }
 
@@ -188,7 +198,7 @@ static bool send_all(struct kg_syslog *s, const struct message *m)
         ssize_t n = send(s->fd, m->bytes + done, m->size - done, MSG_NOSIGNAL);
         if (n >= 0)
             done += (size_t)n;
-        else if (errno == EAGAIN && !wait_for(s->fd, POLLOUT))
+        else if (errno == EAGAIN && !wait_for(s, s->fd, POLLOUT))
             return false;
         else if (errno != EAGAIN && errno != EINTR)
             return false;
@@ -254,7 +264,7 @@ static void run_syslog(void *arg)
     struct kg_syslog *s = arg;
     struct message m;
     while (kg_queue_pop_wait(s->queue, &m, INT64_MAX)) {
-        bool sent = deliver(s, &m);
+        bool sent = kg_clock_now_us() < atomic_load(&s->give_up_us) && deliver(s, &m);
         while (!sent && kg_clock_now_us() < atomic_load(&s->give_up_us)) {
             pause_for(s, s->pause_us);
             s->pause_us = KG_MIN(2 * s->pause_us, longest_pause_us);
