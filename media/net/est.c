@@ -79,11 +79,11 @@ refuse:
     return NULL;
 }
 
-/* Lines of 64 characters, each ended by CR LF. */
+/* Lines of 64 characters, each ended by LF, as other servers and the usual tools have them. */
 static char *base64_encode(const uint8_t *bytes, size_t size)
 {
     size_t characters = (size + 2) / 3 * 4, used = 0;
-    char *text = malloc(characters + characters / BASE64_LINE * 2 + 3);
+    char *text = malloc(characters + characters / BASE64_LINE + 2);
     if (!text)
         return NULL;
     for (size_t i = 0; i < size; i += 3) {
@@ -93,7 +93,6 @@ static char *base64_encode(const uint8_t *bytes, size_t size)
         for (unsigned k = 0; k < 4; k++)
             text[used++] = k <= left ? alphabet[bits >> (18 - 6 * k) & 63] : '=';
         if ((i / 3 + 1) % (BASE64_LINE / 4) == 0 || i + 3 >= size) {
-            text[used++] = '\r';
             text[used++] = '\n';
         }
     }
@@ -224,7 +223,7 @@ STACK_OF(X509) * kg_est_certificates_of_pem(const char *pem)
 const char *kg_est_attributes(void)
 {
     /* SEQUENCE { SEQUENCE { id-ecPublicKey, SET { prime256v1 } }, ecdsa-with-SHA256 } */
-    return "MCEwFQYHKoZIzj0CATEKBggqhkjOPQMBBwYIKoZIzj0EAwI=\r\n";
+    return "MCEwFQYHKoZIzj0CATEKBggqhkjOPQMBBwYIKoZIzj0EAwI=\n";
 }
 
 /* --- the code ---------------------------------------------------------------------------------------------

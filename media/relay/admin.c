@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,116 +15,155 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/thread.h"
+#include "relay/admin_remote.h"
+#include "relay/admin_socket.h"
 #include "relay/control.h"
 
-enum { LINE_WAIT_US = 10000000, REPLY_WAIT_US = 30000000, FIRST_BYTES = 4096 };
+enum {
+    VISITS = KG_ADMIN_MAX_LOCAL + KG_ADMIN_REMOTE_MAX,
+    LINE_WAIT_US = 10000000,
+    REPLY_WAIT_US = 30000000,
+    FIRST_BYTES = 4096
+};
+
+enum visit_state {
+    VISIT_FREE,
+    VISIT_READING, /* its line from the socket */
+    VISIT_ASKED,   /* control has its request */
+    VISIT_OWED,    /* the visitor was told that it takes too long; control's reply is still to come */
+    VISIT_WRITING, /* the reply to the socket */
+};
+
+/* One request, from its first byte to the last of its reply. */
+struct visit {
+    enum visit_state state;
+    int fd;           /* -1: a remote one */
+    uint64_t session; /* of a remote one */
+    struct kg_principal by;
+    char *bytes; /* the line, then the reply */
+    size_t size, capacity, done;
+    struct kg_queue *replies; /* of json_t *: exactly one for each request; kept for the place's next visit */
+    int64_t deadline_us;
+};
 
 struct kg_admin {
     struct kg_control *control;
-    struct kg_queue *replies; /* of json_t *: exactly one for each request */
-    bool owed;                /* a reply that came too late for its visitor is still to come */
+    struct kg_queue *jobs, *remote_replies; /* admin_remote's */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     int fd, stop_fd;
     bool started;
     struct kg_thread thread;
+    struct visit visits[VISITS]; /* the first KG_ADMIN_MAX_LOCAL are the socket's */
 };
 
-struct line {
-    char *bytes;
-    size_t size, capacity;
-};
+/* --- a visit's end
+ * -------------------------------------------------------------------------------------------- */
 
-/* false: time is up or the admin stops. */
-static bool wait_for(const struct kg_admin *a, int fd, short events, int64_t deadline_us)
+static void leave(struct visit *v)
 {
-    int64_t left_us = deadline_us == INT64_MAX ? -1 : deadline_us - kg_clock_now_us();
-    if (deadline_us != INT64_MAX && left_us <= 0)
-        return false;
-    struct pollfd watched[] = {{.fd = fd, .events = events}, {.fd = a->stop_fd, .events = POLLIN}};
-    int count;
-    do {
-        count = poll(watched, 2, left_us < 0 ? -1 : (int)(left_us / 1000 + 1));
-    } while (count < 0 && errno == EINTR);
-    return count > 0 && !watched[1].revents;
+    if (v->fd >= 0)
+        close(v->fd);
+    free(v->bytes);
+    *v = (struct visit){.fd = -1, .replies = v->replies};
 }
 
-/* Reads up to the line's end. false: it does not come, is too long, or there is no memory. */
-static bool read_line(const struct kg_admin *a, int fd, struct line *line)
+/* The visitor is gone or has its answer; control may still owe one. */
+static void finish(struct visit *v, bool owed)
 {
-    int64_t deadline_us = kg_clock_now_us() + LINE_WAIT_US;
-    for (;;) {
-        if (line->size + 1 >= line->capacity) {
-            size_t capacity = line->capacity ? line->capacity * 2 : FIRST_BYTES;
-            char *bytes = capacity <= KG_ADMIN_MAX_BYTES ? realloc(line->bytes, capacity) : NULL;
-            if (!bytes)
-                return false;
-            line->bytes = bytes;
-            line->capacity = capacity;
-        }
-        if (!wait_for(a, fd, POLLIN, deadline_us))
-            return false;
-        ssize_t size = recv(fd, line->bytes + line->size, line->capacity - line->size - 1, MSG_DONTWAIT);
-        if (size <= 0 && !(size < 0 && (errno == EAGAIN || errno == EINTR)))
-            return false;
-        if (size <= 0)
+    leave(v);
+    v->state = owed ? VISIT_OWED : VISIT_FREE;
+    v->deadline_us = INT64_MAX;
+}
+
+static void write_more(struct visit *v)
+{
+    while (v->done < v->size) {
+        ssize_t sent = send(v->fd, v->bytes + v->done, v->size - v->done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
             continue;
-        char *end = memchr(line->bytes + line->size, '\n', (size_t)size);
-        line->size += (size_t)size;
-        if (end) {
-            line->size = (size_t)(end - line->bytes);
-            return true;
-        }
-    }
-}
-
-static void write_reply(const struct kg_admin *a, int fd, const json_t *reply)
-{
-    char *text = json_dumps(reply, JSON_COMPACT);
-    size_t size = text ? strlen(text) : 0, done = 0;
-    if (text)
-        text[size++] = '\n'; /* over the NUL: from here on it is bytes */
-    int64_t deadline_us = kg_clock_now_us() + LINE_WAIT_US;
-    while (done < size && wait_for(a, fd, POLLOUT, deadline_us)) {
-        ssize_t sent = send(fd, text + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        if (sent < 0 && errno == EAGAIN)
+            return;
+        if (sent < 0)
             break;
-        done += sent > 0 ? (size_t)sent : 0;
+        v->done += (size_t)sent;
     }
-    free(text);
+    finish(v, false);
 }
 
-static json_t *failure(const char *text)
+/* Takes reply. Sends it and, unless control owes another, ends the visit. */
+static void answer(struct kg_admin *a, struct visit *v, json_t *reply, bool owed)
 {
-    return json_pack("{s:b, s:s}", "ok", 0, "error", text);
+    char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+    json_decref(reply);
+    free(v->bytes);
+    v->bytes = text;
+    v->size = text ? strlen(text) : 0;
+    v->done = 0;
+    if (v->fd < 0) {
+        struct kg_admin_job job = {.session = v->session, .text = text, .size = v->size};
+        /* Without memory for it the session would wait for ever: an empty text ends its wait. */
+        if (kg_queue_push(a->remote_replies, &job))
+            v->bytes = NULL;
+        finish(v, owed);
+        return;
+    }
+    if (text)
+        text[v->size++] = '\n'; /* over the NUL: from here on it is bytes */
+    if (owed) {
+        /* As much as the socket takes at once: the place is needed for control's late reply. */
+        ssize_t ignored = send(v->fd, v->bytes, v->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)ignored;
+        finish(v, true);
+        return;
+    }
+    v->state = VISIT_WRITING;
+    v->deadline_us = kg_clock_now_us() + LINE_WAIT_US;
+    write_more(v);
 }
 
-static json_t *ask(struct kg_admin *a, const struct kg_principal *by, const struct line *line)
+static void fail(struct kg_admin *a, struct visit *v, const char *text)
+{
+    answer(a, v, json_pack("{s:b, s:s}", "ok", 0, "error", text), false);
+}
+
+/* --- requests
+ * ------------------------------------------------------------------------------------------------- */
+
+static void ask(struct kg_admin *a, struct visit *v)
 {
     json_error_t error;
-    json_t *reply;
-    json_t *request = json_loadb(line->bytes, line->size, JSON_REJECT_DUPLICATES, &error);
-    /* What is no object leaves its row in the trail too. */
+    json_t *request = json_loadb(v->bytes, v->size, JSON_REJECT_DUPLICATES, &error);
+    free(v->bytes);
+    v->bytes = NULL;
+    v->size = v->capacity = 0;
     if (!json_is_object(request)) {
         json_decref(request);
-        request = json_object();
+        fail(a, v, "the request is not a JSON object");
+        return;
     }
-    if (a->owed && !kg_queue_pop(a->replies, &reply)) {
-        json_decref(request);
-        return failure("the relay is still busy with an earlier request; try again");
-    }
-    if (a->owed)
-        json_decref(reply);
-    a->owed = false;
-    if (!kg_control_ask(a->control, by, request, a->replies))
-        return failure("the relay is too busy; try again");
-    if (kg_queue_pop_wait(a->replies, &reply, kg_clock_now_us() + REPLY_WAIT_US))
-        return reply;
-    a->owed = true;
-    return failure("the relay does not answer; the change may or may not be made: look with \"room list\" or "
-                   "\"status\"");
+    v->state = VISIT_ASKED;
+    if (!kg_control_ask(a->control, &v->by, request, v->replies))
+        fail(a, v, "the relay is too busy; try again");
+    else
+        v->deadline_us = kg_clock_now_us() + REPLY_WAIT_US; /* a calendar took its time to be read */
 }
 
-/* Whoever may be root or the relay's user here could change its files as well: an operator. */
+static void take_reply(struct kg_admin *a, struct visit *v)
+{
+    json_t *reply;
+    if (!kg_queue_pop(v->replies, &reply))
+        return;
+    if (v->state == VISIT_ASKED) {
+        answer(a, v, reply, false);
+    } else {
+        json_decref(reply);
+        finish(v, false);
+    }
+}
+
+/* --- visitors on this machine
+ * --------------------------------------------------------------------------------- */
+
 static bool may_enter(int fd, struct kg_principal *by)
 {
     struct ucred peer;
@@ -138,77 +176,162 @@ static bool may_enter(int fd, struct kg_principal *by)
     return true;
 }
 
-static void serve(struct kg_admin *a, int fd)
+static void read_more(struct kg_admin *a, struct visit *v)
 {
-    struct line line = {0};
-    struct kg_principal by;
-    json_t *reply = NULL;
-    if (!may_enter(fd, &by))
-        reply = failure("only root and the relay's own user may do this");
-    else if (read_line(a, fd, &line))
-        reply = ask(a, &by, &line);
-    if (reply)
-        write_reply(a, fd, reply);
-    json_decref(reply);
-    free(line.bytes);
+    for (;;) {
+        if (v->size + 1 >= v->capacity) {
+            size_t capacity = v->capacity ? v->capacity * 2 : FIRST_BYTES;
+            char *bytes = capacity <= KG_ADMIN_MAX_BYTES * 2 ? realloc(v->bytes, capacity) : NULL;
+            if (!bytes) {
+                fail(a, v, "the request is too long");
+                return;
+            }
+            v->bytes = bytes;
+            v->capacity = capacity;
+        }
+        ssize_t size = recv(v->fd, v->bytes + v->size, v->capacity - v->size - 1, MSG_DONTWAIT);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            return;
+        if (size <= 0) {
+            finish(v, false);
+            return;
+        }
+        char *end = memchr(v->bytes + v->size, '\n', (size_t)size);
+        v->size = end ? (size_t)(end - v->bytes) : v->size + (size_t)size;
+        if (v->size > KG_ADMIN_MAX_BYTES) {
+            fail(a, v, "the request is too long");
+            return;
+        }
+        if (end) {
+            ask(a, v);
+            return;
+        }
+    }
+}
+
+static struct visit *free_place(struct kg_admin *a, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        struct visit *v = &a->visits[i];
+        if (v->state != VISIT_FREE)
+            continue;
+        if (!v->replies)
+            v->replies = kg_queue_create(2, sizeof(json_t *));
+        return v->replies ? v : NULL;
+    }
+    return NULL;
+}
+
+static void accept_one(struct kg_admin *a)
+{
+    struct visit *v = free_place(a, 0, KG_ADMIN_MAX_LOCAL);
+    int fd = v ? accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
+    if (fd < 0)
+        return;
+    v->fd = fd;
+    v->state = VISIT_READING;
+    v->deadline_us = kg_clock_now_us() + LINE_WAIT_US;
+    if (may_enter(fd, &v->by))
+        read_more(a, v);
+    else
+        fail(a, v, "only root and the relay's own user may do this");
+}
+
+/* --- visitors from afar
+ * --------------------------------------------------------------------------------------- */
+
+static void take_jobs(struct kg_admin *a)
+{
+    struct kg_admin_job job;
+    while (kg_queue_pop(a->jobs, &job)) {
+        struct visit *v = free_place(a, KG_ADMIN_MAX_LOCAL, VISITS);
+        if (v) {
+            v->session = job.session;
+            v->by = job.by;
+            v->bytes = job.text;
+            v->size = job.size;
+            ask(a, v);
+            continue;
+        }
+        free(job.text);
+        job.text = strdup("{\"ok\":false,\"error\":\"the relay is too busy; try again\"}");
+        job.size = job.text ? strlen(job.text) : 0;
+        if (!kg_queue_push(a->remote_replies, &job))
+            free(job.text);
+    }
+}
+
+/* --- the loop
+ * ------------------------------------------------------------------------------------------------- */
+
+static void expire(struct kg_admin *a, struct visit *v, int64_t now_us)
+{
+    if (v->state == VISIT_FREE || v->deadline_us > now_us)
+        return;
+    if (v->state == VISIT_ASKED)
+        answer(a, v,
+               json_pack("{s:b, s:s}", "ok", 0, "error",
+                         "the relay does not answer; the change may or may not be made: look with \"room "
+                         "list\" or \"status\""),
+               true);
+    else
+        finish(v, false);
+}
+
+/* What each visit waits for. The earliest deadline; INT64_MAX: none. */
+static int64_t list_waits(struct kg_admin *a, struct pollfd waits[VISITS])
+{
+    int64_t first_us = INT64_MAX;
+    for (size_t i = 0; i < VISITS; i++) {
+        const struct visit *v = &a->visits[i];
+        waits[i] = (struct pollfd){.fd = -1};
+        if (v->state == VISIT_READING || v->state == VISIT_WRITING)
+            waits[i] = (struct pollfd){.fd = v->fd, .events = v->state == VISIT_READING ? POLLIN : POLLOUT};
+        else if (v->state != VISIT_FREE)
+            waits[i] = (struct pollfd){.fd = kg_queue_fd(v->replies), .events = POLLIN};
+        if (v->state != VISIT_FREE)
+            first_us = KG_MIN(first_us, v->deadline_us);
+    }
+    return first_us;
+}
+
+static void serve(struct kg_admin *a, const struct pollfd waits[VISITS])
+{
+    for (size_t i = 0; i < VISITS; i++) {
+        struct visit *v = &a->visits[i];
+        if (waits[i].revents && v->state == VISIT_READING)
+            read_more(a, v);
+        else if (waits[i].revents && v->state == VISIT_WRITING)
+            write_more(v);
+        else if (waits[i].revents && v->state != VISIT_FREE)
+            take_reply(a, v);
+        expire(a, v, kg_clock_now_us());
+    }
 }
 
 static void run(void *arg)
 {
     struct kg_admin *a = arg;
-    while (wait_for(a, a->fd, POLLIN, INT64_MAX)) {
-        int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-            continue;
-        serve(a, fd);
-        close(fd);
+    for (;;) {
+        struct pollfd waits[3 + VISITS];
+        int64_t first_us = list_waits(a, waits + 3), now_us = kg_clock_now_us();
+        bool room = free_place(a, 0, KG_ADMIN_MAX_LOCAL) != NULL;
+        waits[0] = (struct pollfd){.fd = a->stop_fd, .events = POLLIN};
+        waits[1] = (struct pollfd){.fd = room ? a->fd : -1, .events = POLLIN};
+        waits[2] = (struct pollfd){.fd = kg_queue_fd(a->jobs), .events = POLLIN};
+        int wait_ms = first_us == INT64_MAX ? -1 : (int)(KG_MAX(first_us - now_us, 0) / 1000 + 1);
+        if (poll(waits, KG_ARRAY_LEN(waits), wait_ms) < 0)
+            continue; /* EINTR: what is left in waits is not looked at */
+        if (waits[0].revents)
+            return;
+        serve(a, waits + 3);
+        if (waits[1].revents)
+            accept_one(a);
+        if (waits[2].revents)
+            take_jobs(a);
     }
-}
-
-static bool name_socket(struct kg_admin *a, const char *state, struct sockaddr_un *address,
-                        struct kg_problem *problem)
-{
-    int size = snprintf(a->path, sizeof a->path, "%s/%s", state, KG_ADMIN_SOCKET);
-    if (size < 0 || (size_t)size >= sizeof a->path) {
-        a->path[0] = '\0';
-        return kg_problem_set(problem,
-                              "the state folder's path %s is too long for a socket (%zu bytes with its name)",
-                              state, sizeof a->path - 1);
-    }
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(address->sun_path, a->path, (size_t)size + 1);
-    return true;
-}
-
-/* A living relay answers; a dead one's socket refuses. */
-static bool is_served(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool served = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return served;
-}
-
-static bool open_socket(struct kg_admin *a, const char *state, struct kg_problem *problem)
-{
-    struct sockaddr_un address;
-    if (!name_socket(a, state, &address, problem))
-        return false;
-    if (is_served(&address)) {
-        snprintf(problem->text, sizeof problem->text, "another kaigi-relay is using the state folder %s",
-                 state);
-        a->path[0] = '\0'; /* its socket is not ours to remove */
-        return false;
-    }
-    unlink(a->path);
-    mode_t before = umask(0177);
-    bool bound = bind(a->fd, (struct sockaddr *)&address, sizeof address) == 0;
-    int error = errno;
-    umask(before);
-    if (!bound || listen(a->fd, 8) != 0)
-        return kg_problem_set(problem, "cannot open %s: %s", a->path, strerror(bound ? errno : error));
-    return true;
 }
 
 struct kg_admin *kg_admin_create(const char *state, struct kg_control *control, struct kg_problem *problem)
@@ -218,13 +341,16 @@ struct kg_admin *kg_admin_create(const char *state, struct kg_control *control, 
         kg_problem_set(problem, "no memory");
         return NULL;
     }
+    for (size_t i = 0; i < VISITS; i++)
+        a->visits[i].fd = -1;
     a->control = control;
-    a->replies = kg_queue_create(4, sizeof(json_t *));
-    a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    a->jobs = kg_admin_remote_jobs(kg_control_admin_remote(control));
+    a->remote_replies = kg_admin_remote_replies(kg_control_admin_remote(control));
+    a->fd = kg_admin_socket_open(state, a->path, sizeof a->path, problem);
     a->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!a->replies || a->fd < 0 || a->stop_fd < 0)
+    if (a->fd >= 0 && a->stop_fd < 0)
         kg_problem_set(problem, "cannot make a socket: %s", strerror(errno));
-    else if (open_socket(a, state, problem)) {
+    else if (a->fd >= 0) {
         a->started = kg_thread_start(&a->thread, "admin", run, a);
         if (a->started)
             return a;
@@ -239,11 +365,14 @@ void kg_admin_stop(struct kg_admin *a)
     uint64_t one = 1;
     if (!a || !a->started)
         return;
-    kg_queue_close(a->replies);
     while (write(a->stop_fd, &one, sizeof one) < 0 && errno == EINTR) {
     }
     kg_thread_join(&a->thread);
     a->started = false;
+    for (size_t i = 0; i < VISITS; i++) {
+        if (a->visits[i].replies)
+            kg_queue_close(a->visits[i].replies);
+    }
     unlink(a->path);
 }
 
@@ -256,9 +385,13 @@ void kg_admin_destroy(struct kg_admin *a)
         close(a->fd);
     if (a->stop_fd >= 0)
         close(a->stop_fd);
-    json_t *reply;
-    while (a->replies && kg_queue_pop(a->replies, &reply))
-        json_decref(reply);
-    kg_queue_destroy(a->replies);
+    for (size_t i = 0; i < VISITS; i++) {
+        struct visit *v = &a->visits[i];
+        json_t *reply;
+        leave(v);
+        while (v->replies && kg_queue_pop(v->replies, &reply))
+            json_decref(reply);
+        kg_queue_destroy(v->replies);
+    }
     free(a);
 }

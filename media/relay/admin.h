@@ -1,7 +1,8 @@
-/* kaigi-ctl's door: a unix socket in the state folder, one JSON object a line each way. Only root and the
- * relay's own user may come in. A thread of its own, one visitor at a time, so that a slow one holds up only
- * the next. Who comes in is an operator, "local:<uid>".
- * Thread: created and destroyed by main. Owns: the socket and its thread. */
+/* The thread on which administrators' requests are read: from kaigi-ctl on this machine through a unix socket
+ * in the state folder (one JSON object a line each way; only root and the relay's own user may come in), and
+ * from afar through admin_remote. JSON and imported calendars are read here, and nowhere else in the relay,
+ * for control would leave every room waiting meanwhile. A slow visitor holds up nobody. Thread: created and
+ * destroyed by main. Owns: the socket and its thread. */
 #pragma once
 
 #include "base/attr.h"
@@ -11,7 +12,10 @@ struct kg_admin;
 struct kg_control;
 
 #define KG_ADMIN_SOCKET "admin.sock"
-enum { KG_ADMIN_MAX_BYTES = 24 << 20 }; /* an agenda of 8 MiB, escaped */
+enum {
+    KG_ADMIN_MAX_BYTES = 24 << 20, /* an agenda of 8 MiB, escaped */
+    KG_ADMIN_MAX_LOCAL = 8,        /* on the socket at once; more wait for their turn */
+};
 
 /* NULL: *problem. A socket left behind by a dead relay is replaced; a living one's is not. */
 struct kg_admin *kg_admin_create(const char *state, struct kg_control *control, struct kg_problem *problem);

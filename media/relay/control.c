@@ -32,6 +32,26 @@ enum {
 /* The rest of a message around the calendar, whose quotes and line ends grow in JSON. */
 #define AGENDA_MAX_BYTES ((size_t)KG_MESSAGE_MAX_BYTES * 3 / 4)
 
+struct kg_control *kg_control_of(struct lws *wsi)
+{
+    struct lws_vhost *vhost = wsi ? lws_get_vhost(wsi) : NULL;
+    return vhost ? lws_vhost_user(vhost) : NULL;
+}
+
+int kg_control_count_end(struct kg_control *c)
+{
+    if (c) {
+        c->ended++;
+        atomic_fetch_sub(c->params.connections, 1);
+    }
+    return 0;
+}
+
+struct kg_admin_remote *kg_control_admin_remote(struct kg_control *c)
+{
+    return c->admin_remote;
+}
+
 static void on_gather(void *user, int64_t now_us)
 {
     struct kg_control *c = user;
@@ -157,7 +177,7 @@ static void on_stop_timer(void *user, int64_t now_us)
 {
     struct kg_control *c = user;
     static const int64_t again_us = 20000;
-    if (c->session_count == 0 || now_us >= c->stop_by_us) {
+    if ((c->session_count == 0 && kg_admin_remote_count(c->admin_remote) == 0) || now_us >= c->stop_by_us) {
         atomic_store(&c->stopped, true);
         kg_loop_stop(c->loop);
         return;
@@ -173,6 +193,7 @@ static void begin_stop(struct kg_control *c)
     /* Spread, so that a restarted relay is not met by every room at once. */
     for (struct kg_session *s = c->sessions; s; s = s->next)
         kg_session_close(s, KG_REASON_SHUTTING_DOWN, RETRY_BASE_MS + kg_random_u32() % RETRY_SPREAD_MS);
+    kg_admin_remote_close_all(c->admin_remote);
     c->stop_by_us = kg_clock_now_us() + KG_CONTROL_STOP_US;
     kg_loop_timer_set(c->loop, &c->stop, kg_clock_now_us());
 }
@@ -181,6 +202,7 @@ static void reload(struct kg_control *c)
 {
     kg_tls_server_reload(c->tls, c->params.tls);
     kg_tls_server_ends(c->params.tls, &c->ends);
+    kg_est_server_reload(c->est);
 }
 
 static void on_command(void *user)
@@ -221,6 +243,9 @@ static void on_tick(void *user, int64_t now_us)
     struct kg_control *c = user;
     atomic_store(&c->alive_us, now_us);
     kg_session_check_idle(c->sessions, now_us, c->params.settings->idle_seconds * 1000000);
+    kg_front_check(c->front, now_us);
+    kg_est_server_check(c->est, now_us);
+    kg_admin_remote_check(c->admin_remote, now_us);
     kg_control_expire_seats(c, now_us);
     kg_control_status_tick(c, now_us);
     kg_control_set_gate(c);
@@ -256,16 +281,22 @@ static void run(void *arg)
 
 static bool open_service(struct kg_control *c)
 {
-    /* The first protocol answers what is no WebSocket of ours, the second is the one rooms ask for. */
-    c->protocols[0] = (struct lws_protocols){.name = "http",
+    /* The first protocol meets every request; the others are those WebSockets ask for. Each keeps one pointer
+     * with a connection. */
+    c->protocols[0] = (struct lws_protocols){
+        .name = "http", .callback = kg_front_callback, .per_session_data_size = sizeof(void *)};
+    c->protocols[1] = (struct lws_protocols){.name = KG_FRONT_CONTROL_PROTOCOL,
                                              .callback = kg_session_callback,
-                                             .per_session_data_size = sizeof(struct kg_session *)};
-    c->protocols[1] = (struct lws_protocols){.name = "kaigi.v1",
-                                             .callback = kg_session_callback,
-                                             .per_session_data_size = sizeof(struct kg_session *),
+                                             .per_session_data_size = sizeof(void *),
+                                             .rx_buffer_size = 16384};
+    c->protocols[2] = (struct lws_protocols){.name = KG_FRONT_ADMIN_PROTOCOL,
+                                             .callback = kg_admin_remote_callback,
+                                             .per_session_data_size = sizeof(void *),
                                              .rx_buffer_size = 16384};
     c->loop = kg_loop_create();
-    if (!c->loop)
+    c->front = kg_front_create(c);
+    c->admin_remote = c->loop ? kg_admin_remote_create(c) : NULL;
+    if (!c->front || !c->admin_remote)
         return false;
     c->vhost = kg_tls_server_vhost(kg_loop_lws(c->loop), "kaigi-control", "http/1.1", c->protocols, NULL, c);
     if (!c->vhost)
@@ -310,7 +341,8 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->directory = kg_directory_create();
     c->hall = kg_hall_create();
     c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
-    c->verbs = c->directory ? kg_control_make_verbs(c) : NULL;
+    c->est = kg_est_server_create(c);
+    c->verbs = c->directory && c->est ? kg_control_make_verbs(c) : NULL;
     if (c->directory && c->hall && c->commands && c->verbs && load(c, snapshot) && open_service(c))
         return c;
     kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
@@ -385,6 +417,8 @@ void kg_control_destroy(struct kg_control *c)
     }
     /* Closes what is still connected, which calls back into what is freed below. */
     kg_loop_destroy(c->loop);
+    kg_front_destroy(c->front);
+    kg_admin_remote_destroy(c->admin_remote);
     kg_control_drop_statuses(c);
     kg_verbs_destroy(c->verbs);
     struct kg_control_command left;
@@ -395,5 +429,6 @@ void kg_control_destroy(struct kg_control *c)
     kg_queue_destroy(c->commands);
     kg_hall_destroy(c->hall);
     kg_directory_destroy(c->directory);
+    kg_est_server_destroy(c->est);
     free(c);
 }

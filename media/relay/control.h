@@ -13,6 +13,7 @@
 #include "relay/relay_settings.h"
 #include "relay/store.h"
 
+struct kg_admin_remote;
 struct kg_gate;
 struct kg_tls_server_params;
 struct kg_control;
@@ -51,6 +52,8 @@ void kg_control_reload(struct kg_control *control);
 /* Tells every party that the relay is closing; kg_control_stopped when they have been told, or after 2 s. */
 void kg_control_stop(struct kg_control *control);
 bool kg_control_stopped(const struct kg_control *control);
+/* Administrators elsewhere: for the admin thread, which takes their requests. */
+struct kg_admin_remote *kg_control_admin_remote(struct kg_control *control);
 /* Joins the thread (stop first) and frees. */
 void kg_control_destroy(struct kg_control *control);
 

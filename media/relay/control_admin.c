@@ -22,7 +22,8 @@ static void room_shut_out(void *user, const struct kg_store_room *room)
 
 static void administrator_shut_out(void *user, const struct kg_store_administrator *administrator)
 {
-    (void)user;
+    struct kg_control *c = user;
+    kg_admin_remote_check(c->admin_remote, kg_clock_now_us());
     kg_log(KG_LOG_WARN, "relay", "administrator.shut-out", "administrator %s: connections end",
            administrator->id);
 }
@@ -89,6 +90,7 @@ struct kg_verbs *kg_control_make_verbs(struct kg_control *c)
     const struct kg_verbs_params params = {.directory = c->directory,
                                            .store = c->params.store,
                                            .settings = c->params.settings,
+                                           .enrolment = kg_est_server_enrolment(c->est),
                                            .effects = &effects,
                                            .user = c,
                                            .next_request = &c->next_request};
@@ -102,13 +104,13 @@ void kg_control_request(struct kg_control *c, const struct kg_control_command *c
 
 void kg_control_store_result(struct kg_control *c, const struct kg_store_result *result)
 {
-    if (!kg_verbs_stored(c->verbs, result))
+    if (!kg_est_server_stored(c->est, result) && !kg_verbs_stored(c->verbs, result))
         kg_store_answer_destroy(result->answer);
 }
 
 void kg_control_signature(struct kg_control *c, struct kg_signing_answer *answer)
 {
-    if (!kg_verbs_signed(c->verbs, answer))
+    if (!kg_est_server_signed(c->est, answer) && !kg_verbs_signed(c->verbs, answer))
         kg_log(KG_LOG_WARN, "relay", NULL, "a certificate comes that nobody waits for");
 }
 
@@ -166,11 +168,18 @@ void kg_control_send_policy(struct kg_control *c, struct kg_session *s)
 
 /* The trail of what rooms do. */
 
+void kg_control_audit(struct kg_control *c, const struct kg_audit_entry *entry)
+{
+    uint64_t lost;
+    bool was_well = kg_store_health(c->params.store, &lost) == KG_STORE_OK;
+    if (!kg_store_write(c->params.store, 0, NULL, 0, entry) && was_well)
+        kg_log(KG_LOG_WARN, "relay", "store.busy", "the event %s is not written down", entry->event_id);
+}
+
 void kg_control_note(struct kg_control *c, const char *event, enum kg_audit_result result,
                      const struct kg_store_room *room, const char *source, const char *meeting,
                      const char *detail)
 {
-    uint64_t lost;
     char owner[KG_CA_ID_BYTES];
     kg_directory_meeting_owner(meeting, owner);
     const struct kg_audit_entry entry = {.event_id = event,
@@ -182,7 +191,5 @@ void kg_control_note(struct kg_control *c, const char *event, enum kg_audit_resu
                                          .detail = detail,
                                          .result = result,
                                          .wall_us = kg_clock_wall_us()};
-    bool was_well = kg_store_health(c->params.store, &lost) == KG_STORE_OK;
-    if (!kg_store_write(c->params.store, 0, NULL, 0, &entry) && was_well)
-        kg_log(KG_LOG_WARN, "relay", "store.busy", "the event %s is not written down", event);
+    kg_control_audit(c, &entry);
 }

@@ -7,8 +7,11 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "net/loop.h"
+#include "relay/admin_remote.h"
 #include "relay/control.h"
 #include "relay/directory.h"
+#include "relay/est_server.h"
+#include "relay/front.h"
 #include "relay/hall.h"
 #include "relay/session.h"
 #include "relay/signing.h"
@@ -17,7 +20,7 @@
 #include "relay/worker.h"
 
 enum {
-    KG_CONTROL_COMMANDS = 64,
+    KG_CONTROL_COMMANDS = 128,
     KG_CONTROL_TICK_US = 1000000,
     KG_CONTROL_GATHER_US = 5000,   /* changes within this go out as one participants message */
     KG_CONTROL_RENAME_US = 200000, /* many rooms may be enrolled in a row: one agenda for all that */
@@ -48,7 +51,7 @@ struct kg_control {
     struct kg_control_params params;
     struct kg_loop *loop;
     struct lws_vhost *vhost;
-    struct lws_protocols protocols[3];
+    struct lws_protocols protocols[4];
     SSL_CTX *tls; /* the vhost's */
     struct kg_loop_watch *watches[6];
     struct kg_queue *commands; /* of struct kg_control_command */
@@ -63,6 +66,9 @@ struct kg_control {
     struct kg_session *sessions;
     unsigned session_count;
     unsigned ended; /* libwebsockets connections gone so far */
+    struct kg_front *front;
+    struct kg_est_server *est;
+    struct kg_admin_remote *admin_remote;
     struct kg_verbs *verbs;
     struct kg_status *statuses;
     uint64_t next_party, next_request;
@@ -77,6 +83,10 @@ struct kg_control {
 };
 
 /* control.c */
+/* Whose connection this is; NULL: none of ours. */
+struct kg_control *kg_control_of(struct lws *wsi);
+/* One of libwebsockets' connections is gone. Always 0. */
+int kg_control_count_end(struct kg_control *control);
 void kg_control_gather(struct kg_control *control, struct kg_gathering *gathering);
 /* If it differs from what the room has. */
 void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);
@@ -127,6 +137,9 @@ void kg_control_send_policy(struct kg_control *control, struct kg_session *sessi
 void kg_control_note(struct kg_control *control, const char *event, enum kg_audit_result result,
                      const struct kg_store_room *room, const char *source, const char *meeting,
                      const char *detail);
+
+/* Any row; a busy store is logged. */
+void kg_control_audit(struct kg_control *control, const struct kg_audit_entry *entry);
 
 /* control_metrics.c: by what a worker told. */
 void kg_control_count(const struct kg_control *control, const struct kg_worker_event *event);

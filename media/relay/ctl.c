@@ -10,6 +10,9 @@ static const struct kg_ctl_command own[] = {
     {"ca", "issue", "make a new issuing authority from the offline root", .run = kg_ctl_ca_issue},
     {"ca", "server", "have a new certificate for the relay signed", .run = kg_ctl_ca_server},
     {"ca", "show", "show the authorities' fingerprints and last days", .run = kg_ctl_ca_show},
+    {"room", "enrol", "let in a device that shows a code", .run = kg_ctl_room_enrol},
+    {"room", "pending", "show the devices that ask to be let in", .run = kg_ctl_room_pending},
+    {"room", "reject", "refuse a device that asks", .run = kg_ctl_room_reject},
     {"restore", NULL, "put a backup in the store's place, while no relay runs", .run = kg_ctl_restore},
     {0},
 };

@@ -23,6 +23,9 @@ int kg_ctl_ca_issue(int argc, char **argv);
 int kg_ctl_ca_server(int argc, char **argv);
 int kg_ctl_ca_show(int argc, char **argv);
 int kg_ctl_restore(int argc, char **argv);
+int kg_ctl_room_enrol(int argc, char **argv);
+int kg_ctl_room_pending(int argc, char **argv);
+int kg_ctl_room_reject(int argc, char **argv);
 
 /* Parses options and exactly `words` further words into word[]. usage: "NAME - what it does". false: told. */
 KG_MUST_CHECK bool kg_ctl_options(struct kg_ctl *ctl, int argc, char **argv, const char *usage,

@@ -22,12 +22,6 @@ enum {
     CLOSE_WAIT_US = 1500000, /* for the last words to leave */
 };
 
-static struct kg_control *control_of(struct lws *wsi)
-{
-    struct lws_vhost *vhost = wsi ? lws_get_vhost(wsi) : NULL;
-    return vhost ? lws_vhost_user(vhost) : NULL;
-}
-
 /* Sending. */
 
 static void abort_session(struct kg_session *s)
@@ -246,11 +240,10 @@ static void read_addresses(struct kg_session *s)
 }
 
 /* NULL: no room's certificate, or one that nobody in the directory has (any more). */
-static const struct kg_store_room *identify(struct kg_control *control, struct lws *wsi)
+static const struct kg_store_room *identify(const struct kg_control *control,
+                                            const struct kg_peer_identity *peer)
 {
-    struct kg_peer_identity peer;
-    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
-    return peer.kind == KG_PEER_ROOM ? kg_directory_room_of(control->directory, peer.fingerprint) : NULL;
+    return peer->kind == KG_PEER_ROOM ? kg_directory_room_of(control->directory, peer->fingerprint) : NULL;
 }
 
 static void refuse(struct kg_session *s, enum kg_error_code code, const char *text)
@@ -298,7 +291,9 @@ static int open_session(struct kg_control *control, struct lws *wsi, struct kg_s
     control->sessions = s;
     control->session_count++;
     *out = s;
-    s->room = identify(control, wsi);
+    struct kg_peer_identity peer;
+    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
+    s->room = identify(control, &peer);
     kg_loop_timer_set(control->loop, &s->timer,
                       s->refilled_us + control->params.settings->handshake_seconds * 1000000);
     if (!s->room)
@@ -307,8 +302,10 @@ static int open_session(struct kg_control *control, struct lws *wsi, struct kg_s
         refuse(s, KG_ERROR_REVOKED, "this room's certificate has been revoked; enrol the room again");
     else if (control->stopping)
         kg_session_close(s, KG_REASON_SHUTTING_DOWN, 1000);
-    else
+    else {
         replace_older(s);
+        kg_est_server_connected(control->est, s->room, peer.fingerprint);
+    }
     return 0;
 }
 
@@ -344,46 +341,11 @@ void kg_session_check_idle(struct kg_session *first, int64_t now_us, int64_t idl
     }
 }
 
-/* Whether it is (still) in the directory is said in words, once connected; strangers are told nothing. */
-static bool shows_room(struct lws *wsi)
-{
-    struct kg_peer_identity peer;
-    kg_tls_server_peer(lws_get_ssl(wsi), &peer);
-    return peer.kind == KG_PEER_ROOM;
-}
-
-static bool is_control_request(struct lws *wsi)
-{
-    char path[16], protocol[64];
-    return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 && strcmp(path, "/v1/control") == 0 &&
-           lws_hdr_copy(wsi, protocol, sizeof protocol, WSI_TOKEN_PROTOCOL) > 0 && shows_room(wsi);
-}
-
-static int count_end(struct kg_control *control)
-{
-    if (control) {
-        control->ended++;
-        atomic_fetch_sub(control->params.connections, 1);
-    }
-    return 0;
-}
-
 int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
     struct kg_session **s = user;
-    struct kg_control *control = control_of(wsi);
+    struct kg_control *control = kg_control_of(wsi);
     switch (reason) {
-    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
-        control = lws_vhost_user((struct lws_vhost *)in);
-        control->tls = user;
-        return kg_tls_server_prepare(user, control->params.tls, KG_TLS_CLIENTS_OPTIONAL) ? 0 : -1;
-    case LWS_CALLBACK_HTTP:
-        return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) < 0 ||
-                       lws_http_transaction_completed(wsi)
-                   ? -1
-                   : 0;
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return is_control_request(wsi) ? 0 : -1;
     case LWS_CALLBACK_ESTABLISHED:
         return open_session(control, wsi, s);
     case LWS_CALLBACK_RECEIVE:
@@ -400,7 +362,7 @@ int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void 
         *s = NULL;
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        return count_end(control);
+        return kg_control_count_end(control);
     default:
         return 0;
     }

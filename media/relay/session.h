@@ -48,7 +48,7 @@ struct kg_session {
     struct kg_session *previous, *next;
 };
 
-/* The libwebsockets callback of the control service; the vhost's user is the kg_control. */
+/* The libwebsockets callback of the rooms' subprotocol; the vhost's user is the kg_control. */
 int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
 
 /* Queues a message. A connection that does not take what it is sent is ended. */

@@ -18,6 +18,7 @@
 
 struct kg_agenda;
 struct kg_call;
+struct kg_enrolment;
 struct kg_queue;
 struct kg_relay_settings;
 struct kg_verbs;
@@ -71,6 +72,7 @@ struct kg_verbs_params {
     struct kg_directory *directory; /* borrowed, as is everything here */
     struct kg_store *store;
     const struct kg_relay_settings *settings;
+    struct kg_enrolment *enrolment; /* NULL: no device asks for anything here */
     const struct kg_verbs_effects *effects;
     void *user;             /* of effects */
     uint64_t *next_request; /* numbers for the store and the signer, shared with whoever else asks them */

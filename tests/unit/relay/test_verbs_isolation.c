@@ -12,6 +12,13 @@
     "20260101T000000Z\\r\\nDTSTART:20300101T000000Z\\r\\nDTEND:20300101T010000Z\\r\\nSUMMARY:x\\r\\n"        \
     "ATTENDEE;CUTYPE=ROOM:mailto:" room "@x.invalid\\r\\nEND:VEVENT\\r\\nEND:VCALENDAR\\r\\n\""
 
+#define DEVICE                                                                                               \
+    ",'code':'000-000-000','fingerprint':'"                                                                  \
+    "0000000000000000"                                                                                       \
+    "0000000000000000"                                                                                       \
+    "0000000000000000"                                                                                       \
+    "0000000000000000'"
+
 /* The fields after the command. `other` names what is b-cho's and `nothing`, in its place, what nobody has;
  * `own` asks the same of one's own. NULL: the verb names nothing (its answer is looked into instead). */
 struct isolation_case {
@@ -46,6 +53,15 @@ static const struct isolation_case cases[] = {
     {"room-list", NULL, NULL, ""},
     {"room-list", "'organization':'b-cho'", "'organization':'z-cho'", "'organization':'a-shi'"},
     {"room-revoke", "'id':'b-cho-1'", "'id':'z-cho-1'", "'id':'a-shi-2'"},
+    {"room-enrol", "'room':'b-cho-1','name':'x'" DEVICE, "'room':'z-cho-1','name':'x'" DEVICE,
+     "'room':'a-shi-7','name':'x'" DEVICE},
+    {"room-enrol", "'room':'b-cho-1','name':'x','replace':true" DEVICE,
+     "'room':'z-cho-1','name':'x','replace':true" DEVICE, NULL},
+    {"room-enrol", "'room':'a-shi-6','name':'x','organization':'b-cho'" DEVICE,
+     "'room':'a-shi-6','name':'x','organization':'z-cho'" DEVICE, NULL},
+    {"room-pending", "", "", NULL},
+    {"room-pending", "'code':'111-111-111'", "'code':'222-222-222'", "'code':'ZZZ-ZZZ-ZZZ'"},
+    {"room-reject", "'code':'111-111-111'", "'code':'222-222-222'", "'code':'ZZZ-ZZZ-ZZZ'"},
     {"community-add", "'id':'theirs','name':'x'", "'id':'zheirs','name':'x'", NULL},
     {"community-set", "'id':'theirs','name':'x'", "'id':'zheirs','name':'x'", NULL},
     {"community-remove", "'id':'theirs'", "'id':'zheirs'", NULL},

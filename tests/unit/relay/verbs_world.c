@@ -85,7 +85,10 @@ static void open_world(struct verbs_world *w)
     assert_true(w->store && w->directory);
     assert_true(kg_directory_load(w->directory, &snapshot, 0));
     kg_store_snapshot_finish(&snapshot);
+    w->enrolment = kg_enrolment_create();
+    assert_non_null(w->enrolment);
     const struct kg_verbs_params verbs = {.directory = w->directory,
+                                          .enrolment = w->enrolment,
                                           .store = w->store,
                                           .settings = &settings,
                                           .effects = &effects,
@@ -99,6 +102,7 @@ static void close_world(struct verbs_world *w)
 {
     struct kg_store_result result;
     kg_verbs_destroy(w->verbs);
+    kg_enrolment_destroy(w->enrolment);
     kg_store_close(w->store);
     while (kg_queue_pop(w->results, &result))
         kg_store_answer_destroy(result.answer);
@@ -267,10 +271,24 @@ static void fill_organization(struct verbs_world *w, const char *id, const char 
     }
 }
 
+static void add_device(struct verbs_world *w, int mark)
+{
+    uint8_t hash[KG_EST_HASH_BYTES];
+    static const struct kg_enrolment_source source = {.text = "192.0.2.7"};
+    const struct kg_enrolment_entry *entry;
+    memset(hash, mark, sizeof hash);
+    const struct kg_enrolment_request request = {
+        .hash = hash, .serial = "KT-0001", .der = (const uint8_t *)"x", .der_size = 1, .source = &source};
+    assert_int_equal(kg_enrolment_post(w->enrolment, &request, kg_clock_now_us(), &entry),
+                     KG_ENROLMENT_ADDED);
+}
+
 void verbs_world_fill(struct verbs_world *w)
 {
     const struct kg_principal by = verbs_operator();
     verbs_world_begin(w);
+    add_device(w, 0);
+    add_device(w, 0xff);
     fill_organization(w, "a-shi", "架空市");
     fill_organization(w, "b-cho", "見本町");
     verbs_must(w, &by,

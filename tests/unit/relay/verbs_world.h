@@ -3,6 +3,7 @@
  * but for the store's own threads. */
 #pragma once
 
+#include "relay/enrolment.h"
 #include "relay/principal.h"
 #include "relay/verb_internal.h"
 
@@ -12,6 +13,7 @@ struct verbs_world {
     struct kg_store *store;
     struct kg_directory *directory;
     struct kg_verbs *verbs;
+    struct kg_enrolment *enrolment;
     uint64_t next_request;
     /* The signer's question that waits, and how many it has answered. */
     uint64_t to_sign;
@@ -23,7 +25,8 @@ struct verbs_world {
 /* Empty. */
 void verbs_world_begin(struct verbs_world *w);
 /* a-shi and b-cho, each with rooms, an administrator, an auditor, a meeting, a setting; community "mutual" of
- * both (a-shi's room a-shi-3 is in it) and "theirs" of b-cho alone. */
+ * both (a-shi's room a-shi-3 is in it) and "theirs" of b-cho alone. Devices with the codes 000-000-000 and
+ * ZZZ-ZZZ-ZZZ wait. */
 void verbs_world_fill(struct verbs_world *w);
 /* As after a restart. */
 void verbs_world_reopen(struct verbs_world *w);
