@@ -422,6 +422,33 @@ static void test_row_survives_json(void **state)
     json_decref(answer.rows);
 }
 
+/* Files another program wrote by the words of audit.h alone: the format is what it says. */
+static void test_vectors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum kg_audit_fault fault;
+        int64_t seq;
+    } files[] = {{"whole", KG_AUDIT_SOUND, 4},
+                 {"partial", KG_AUDIT_SOUND, 3},
+                 {"gap", KG_AUDIT_MISSING, 2},
+                 {"cut", KG_AUDIT_UNREADABLE, 4}};
+    for (size_t i = 0; i < KG_ARRAY_LEN(files); i++) {
+        char name[400];
+        struct kg_audit_verdict verdict;
+        struct kg_problem problem;
+        snprintf(name, sizeof name, "%s/tests/fuzz/seeds/audit_export/%s.jsonl", KAIGI_SOURCE, files[i].name);
+        if (!kg_audit_export_verify(name, NULL, &verdict, NULL, &problem))
+            fail_msg("%s", problem.text);
+        expect(verdict, files[i].fault, files[i].seq);
+    }
+    struct kg_audit_verdict verdict;
+    struct kg_problem problem;
+    assert_false(kg_audit_export_verify("/nowhere/export.jsonl", NULL, &verdict, NULL, &problem));
+    assert_non_null(strstr(problem.text, "/nowhere/export.jsonl"));
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_export_of_one_organization, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_row_survives_json, set_up, tear_down),
+        cmocka_unit_test(test_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
