@@ -54,14 +54,13 @@ static void settings_changed(void *user)
     }
 }
 
-static bool is_connected(void *user, const struct kg_store_room *room)
+static void connected(void *user, void (*tell)(void *to, const struct kg_store_room *room), void *to)
 {
     const struct kg_control *c = user;
     for (const struct kg_session *s = c->sessions; s; s = s->next) {
-        if (s->room == room && s->greeted && !s->closing)
-            return true;
+        if (s->room && s->greeted && !s->closing)
+            tell(to, s->room);
     }
-    return false;
 }
 
 static bool sign(void *user, uint64_t request, const struct kg_ca_subject *subject, const char *csr)
@@ -83,7 +82,7 @@ struct kg_verbs *kg_control_make_verbs(struct kg_control *c)
         .names_changed = names_changed,
         .agenda_changed = agenda_changed,
         .settings_changed = settings_changed,
-        .is_connected = is_connected,
+        .connected = connected,
         .sign = sign,
         .status = status,
     };

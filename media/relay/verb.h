@@ -61,7 +61,8 @@ struct kg_verbs_effects {
     void (*names_changed)(void *user);
     void (*agenda_changed)(void *user);
     void (*settings_changed)(void *user);
-    bool (*is_connected)(void *user, const struct kg_store_room *room);
+    /* Tells each room that is connected. */
+    void (*connected)(void *user, void (*tell)(void *to, const struct kg_store_room *room), void *to);
     /* As kg_signing_ask. */
     bool (*sign)(void *user, uint64_t request, const struct kg_ca_subject *subject, const char *csr);
     /* Answers by kg_call_reply, now or later. */

@@ -97,7 +97,7 @@ json_t *kg_call_certificate_json(const struct kg_call *call, const char *id);
 
 /* verb_json.c: objects as lists show them, each with its revision. NULL: memory. */
 json_t *kg_organization_json(const struct kg_store_organization *organization);
-json_t *kg_room_json(const struct kg_call *call, const struct kg_store_room *room);
+json_t *kg_room_json(const struct kg_call *call, const struct kg_store_room *room, bool connected);
 json_t *kg_administrator_json(const struct kg_store_administrator *administrator);
 json_t *kg_community_json(const struct kg_call *call, const struct kg_store_community *community);
 int64_t kg_organization_revision(const struct kg_store_organization *organization);

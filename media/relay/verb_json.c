@@ -37,15 +37,14 @@ static void add_certificate(json_t *object, const uint8_t *fingerprint, const ch
     json_object_set_new(object, "revoked_at", json_integer(revoked_s));
 }
 
-json_t *kg_room_json(const struct kg_call *call, const struct kg_store_room *r)
+json_t *kg_room_json(const struct kg_call *call, const struct kg_store_room *r, bool connected)
 {
     const struct kg_verbs_params *params = &call->verbs->params;
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}", "id", r->id, "organization", r->organization_id,
         "organization_name", kg_directory_organization_name(params->directory, r->organization_id),
         "department", r->department, "department_reading", r->department_reading, "name", r->name,
-        "name_reading", r->name_reading, "connected", params->effects->is_connected(params->user, r),
-        "revision", (json_int_t)kg_room_revision(r));
+        "name_reading", r->name_reading, "connected", connected, "revision", (json_int_t)kg_room_revision(r));
     add_certificate(object, r->fingerprint, r->serial, r->not_after_s, r->revoked_s);
     return object;
 }

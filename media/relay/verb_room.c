@@ -1,4 +1,5 @@
 /* The verbs of rooms. */
+#include <glib.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,18 +91,27 @@ void kg_verb_room_set(struct kg_call *call)
                                    (json_int_t)kg_room_revision(&room)));
 }
 
+static void note_connected(void *set, const struct kg_store_room *room)
+{
+    g_hash_table_add(set, (void *)(uintptr_t)room);
+}
+
 void kg_verb_room_list(struct kg_call *call)
 {
     const char *wanted = NULL;
     if (!kg_call_list_filter(call, &wanted))
         return;
+    const struct kg_verbs_params *params = &call->verbs->params;
     size_t count;
-    const struct kg_store_room **all = kg_directory_rooms(call->verbs->params.directory, &count);
+    const struct kg_store_room **all = kg_directory_rooms(params->directory, &count);
+    GHashTable *connected = g_hash_table_new(NULL, NULL);
+    params->effects->connected(params->user, note_connected, connected);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         if (!wanted || strcmp(all[i]->organization_id, wanted) == 0)
-            json_array_append_new(list, kg_room_json(call, all[i]));
+            json_array_append_new(list, kg_room_json(call, all[i], g_hash_table_contains(connected, all[i])));
     }
+    g_hash_table_unref(connected);
     free(all);
     kg_call_reply(call, json_pack("{s:b, s:o}", "ok", 1, "rooms", list));
 }

@@ -41,11 +41,11 @@ static void count_settings(void *user)
     ((struct verbs_world *)user)->settings_changed++;
 }
 
-static bool nobody_connected(void *user, const struct kg_store_room *room)
+static void nobody_connected(void *user, void (*tell)(void *to, const struct kg_store_room *room), void *to)
 {
     (void)user;
-    (void)room;
-    return false;
+    (void)tell;
+    (void)to;
 }
 
 static bool sign(void *user, uint64_t request, const struct kg_ca_subject *subject, const char *csr)
@@ -68,7 +68,7 @@ static const struct kg_verbs_effects effects = {
     .names_changed = count_names,
     .agenda_changed = count_agenda,
     .settings_changed = count_settings,
-    .is_connected = nobody_connected,
+    .connected = nobody_connected,
     .sign = sign,
     .status = status,
 };
