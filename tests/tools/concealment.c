@@ -16,6 +16,7 @@ enum {
     SEGMENT = RATE * 80 / 1000, /* long enough that its delay is no chance */
     SEGMENT_BLOCKS = SEGMENT / BLOCK,
     SLACK = RATE * 8 / 1000,
+    WIDE = RATE * 120 / 1000,
     RATE_BPS = 32000, /* a room's; a line of somewhat less stays within unlike_factor */
     TRIALS = 4,
     LOSE_EVERY = 8, /* in each trial, packets of its own */
@@ -24,6 +25,7 @@ enum {
 static const double voice_power = 1e-4;   /* −40 dBFS */
 static const double least_likeness = 0.5; /* of a segment, to believe its delay */
 static const double sure_likeness = 0.9;
+static const double wide_likeness = 0.7;  /* where more may be alike by chance */
 static const double most_by_coding = 0.4; /* a piece that coding alone changes more can tell nothing */
 static const double silence = 0.9;        /* of the energy is missing */
 static const double unlike_factor = 2.5, unlike_floor = 0.05;
@@ -113,6 +115,30 @@ static bool through_opus(const int16_t *sent, size_t count, int lose, int16_t *o
     return ok;
 }
 
+/* Where in `in`, from `first` to `last`, the segment at `at` is most alike, and more than `least`; NO_LAG:
+ * nowhere. */
+static int64_t search(const struct wave *sent, size_t at, const struct wave *in, size_t first, size_t last,
+                      double least)
+{
+    int64_t found = NO_LAG;
+    for (size_t there = first / STEP * STEP; there <= last; there += STEP) {
+        double like = likeness(sent, at, in, there, SEGMENT);
+        if (like > least) {
+            least = like;
+            found = (int64_t)there;
+        }
+    }
+    for (int64_t there = found - STEP + 1, end = found + STEP; in->step == 1 && found >= 0 && there < end;
+         there++) {
+        double like = there >= 0 ? likeness(sent, at, in, (size_t)there, SEGMENT) : 0;
+        if (like > least) {
+            least = like;
+            found = there;
+        }
+    }
+    return found;
+}
+
 /* Where each block's segment is found in `in`, as an offset into it; NO_LAG where it is not. */
 static int64_t *find_segments(const struct wave *sent, const struct wave *in,
                               const struct kg_concealment_due *dues, size_t blocks)
@@ -121,31 +147,18 @@ static int64_t *find_segments(const struct wave *sent, const struct wave *in,
     for (size_t n = 0; n < blocks; n++) {
         size_t at = n * BLOCK, first = dues[n].first, last = dues[n].last;
         found[n] = NO_LAG;
-        if (first == SIZE_MAX || first < SLACK || n + SEGMENT_BLOCKS > blocks ||
+        if (first == SIZE_MAX || first < WIDE || n + SEGMENT_BLOCKS > blocks ||
             power(sent, at, SEGMENT) < voice_power / 4)
             continue;
         size_t before = n > 0 && found[n - 1] != NO_LAG ? (size_t)found[n - 1] + BLOCK : SIZE_MAX - SEGMENT;
-        if (before + SLACK >= first && before <= last + SLACK &&
+        if (before + WIDE >= first && before <= last + WIDE &&
             likeness(sent, at, in, before, SEGMENT) > sure_likeness) {
             found[n] = (int64_t)before; /* the delay seldom changes, and a search costs a hundred looks */
             continue;
         }
-        double best = least_likeness;
-        for (size_t there = (first - SLACK) / STEP * STEP; there <= last + SLACK; there += STEP) {
-            double like = likeness(sent, at, in, there, SEGMENT);
-            if (like > best) {
-                best = like;
-                found[n] = (int64_t)there;
-            }
-        }
-        for (int64_t there = found[n] - STEP + 1, end = found[n] + STEP;
-             in->step == 1 && found[n] >= 0 && there < end; there++) {
-            double like = there >= 0 ? likeness(sent, at, in, (size_t)there, SEGMENT) : 0;
-            if (like > best) {
-                best = like;
-                found[n] = there;
-            }
-        }
+        found[n] = search(sent, at, in, first - SLACK, last + SLACK, least_likeness);
+        if (found[n] == NO_LAG) /* a stall, and the buffer's way back from it */
+            found[n] = search(sent, at, in, first - WIDE, last + WIDE, wide_likeness);
     }
     return found;
 }
@@ -231,7 +244,7 @@ static uint32_t find_limits(const struct wave *sent, const struct wave *coded, s
     for (size_t piece = 0; piece < blocks * BLOCK / PIECE; piece++) {
         size_t at = piece * PIECE;
         limits[piece] = 0;
-        if (dues[at / BLOCK].first == SIZE_MAX || dues[at / BLOCK].first < SLACK ||
+        if (dues[at / BLOCK].first == SIZE_MAX || dues[at / BLOCK].first < WIDE ||
             power(sent, at, PIECE) < voice_power)
             continue;
         double by_coding = error(sent, at, coded, at + lag);
