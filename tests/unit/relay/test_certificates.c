@@ -25,7 +25,8 @@ enum { DAY_S = 86400 };
 static char folder[64];
 static struct kg_queue *refusals;
 static X509 *issuing, *foreign_root, *foreign_sub, *foreign_rsa, *rogue_sub;
-static EVP_PKEY *issuing_key, *foreign_root_key, *foreign_sub_key, *foreign_rsa_key, *rogue_key, *other_key;
+static EVP_PKEY *issuing_key, *foreign_root_key, *foreign_sub_key, *foreign_rsa_key, *rogue_key, *other_key,
+    *room_key, *weak_key;
 
 static const char *in_folder(const char *file)
 {
@@ -134,6 +135,14 @@ static X509 *begin(EVP_PKEY *key, const char *name, const X509 *issuer, int from
     return c;
 }
 
+/* One of each size is enough: RSA keys are slow to make. The caller's. */
+static EVP_PKEY *key_of(int rsa_bits)
+{
+    EVP_PKEY *key = rsa_bits == 0 ? room_key : rsa_bits == 1024 ? weak_key : foreign_rsa_key;
+    EVP_PKEY_up_ref(key);
+    return key;
+}
+
 static X509 *make(const struct recipe *r, EVP_PKEY **key)
 {
     const struct {
@@ -145,7 +154,7 @@ static X509 *make(const struct recipe *r, EVP_PKEY **key)
                    [ROGUE] = {rogue_sub, rogue_key},
                    [IMPOSTOR] = {issuing, other_key},
                    [ITSELF] = {NULL, NULL}};
-    *key = r->rsa_bits ? EVP_RSA_gen((unsigned)r->rsa_bits) : EVP_EC_gen("P-256");
+    *key = key_of(r->rsa_bits);
     X509 *c = begin(*key, "kaku-1\x1b[2J", issuers[r->issuer].certificate, r->from_days, r->to_days);
     add_extension(c, NID_basic_constraints, "critical,CA:FALSE");
     if (r->purpose)
@@ -183,6 +192,18 @@ static void write_certificates(const char *file, X509 *first, X509 *second)
     fclose(out);
 }
 
+static int alert_seen;
+
+static void see_alert(const SSL *tls, int where, int value)
+{
+    (void)tls;
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
+        alert_seen = value & 0xff;
+}
+
+/* One for all: contexts are slow to make. */
+static SSL_CTX *client_context;
+
 static int make_world(void **state)
 {
     (void)state;
@@ -208,11 +229,16 @@ static int make_world(void **state)
     foreign_rsa_key = EVP_RSA_gen(2048);
     rogue_key = EVP_EC_gen("P-256");
     other_key = EVP_EC_gen("P-256");
+    room_key = EVP_EC_gen("P-256");
+    weak_key = EVP_RSA_gen(1024);
     foreign_root = make_authority(foreign_root_key, "foreign root", NULL, NULL);
     foreign_sub = make_authority(foreign_sub_key, "foreign sub", foreign_root, foreign_root_key);
     foreign_rsa = make_authority(foreign_rsa_key, "foreign RSA", foreign_root, foreign_root_key);
     rogue_sub = make_authority(rogue_key, "rogue", issuing, issuing_key);
     write_certificates("foreign.pem", foreign_root, NULL);
+    client_context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_security_level(client_context, 0); /* a stranger shows what it likes */
+    SSL_CTX_set_info_callback(client_context, see_alert);
     refusals = kg_queue_create(4, sizeof(struct kg_tls_refusal));
     return refusals ? 0 : -1;
 }
@@ -229,26 +255,18 @@ static int remove_world(void **state)
 {
     (void)state;
     X509 *const certificates[] = {issuing, foreign_root, foreign_sub, foreign_rsa, rogue_sub};
-    EVP_PKEY *const keys[] = {issuing_key,     foreign_root_key, foreign_sub_key,
-                              foreign_rsa_key, rogue_key,        other_key};
+    EVP_PKEY *const keys[] = {issuing_key, foreign_root_key, foreign_sub_key, foreign_rsa_key,
+                              rogue_key,   other_key,        room_key,        weak_key};
     for (size_t i = 0; i < KG_ARRAY_LEN(certificates); i++)
         X509_free(certificates[i]);
     for (size_t i = 0; i < KG_ARRAY_LEN(keys); i++)
         EVP_PKEY_free(keys[i]);
+    SSL_CTX_free(client_context);
     kg_queue_destroy(refusals);
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Handshakes in memory. */
-
-static int alert_seen;
-
-static void see_alert(const SSL *tls, int where, int value)
-{
-    (void)tls;
-    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
-        alert_seen = value & 0xff;
-}
 
 /* true: the server's handshake is complete. What a client only learns after its own (TLS 1.3) is read too. */
 static bool shake_hands(SSL *server, SSL *client)
@@ -261,7 +279,7 @@ static bool shake_hands(SSL *server, SSL *client)
     SSL_set_bio(client, b, b);
     SSL_set_accept_state(server);
     SSL_set_connect_state(client);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 6; i++) {
         SSL_do_handshake(client);
         SSL_do_handshake(server);
         if (SSL_is_init_finished(client))
@@ -271,19 +289,17 @@ static bool shake_hands(SSL *server, SSL *client)
     return SSL_is_init_finished(server);
 }
 
-static SSL_CTX *make_client(X509 *certificate, EVP_PKEY *key, X509 *between, int version)
+static SSL *make_client(X509 *certificate, EVP_PKEY *key, X509 *between, int version)
 {
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_security_level(context, 0); /* a stranger shows what it likes */
-    SSL_CTX_set_info_callback(context, see_alert);
-    SSL_CTX_set_max_proto_version(context, version);
+    SSL *client = SSL_new(client_context);
+    SSL_set_max_proto_version(client, version);
     if (certificate) {
-        assert_int_equal(SSL_CTX_use_certificate(context, certificate), 1);
-        assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
+        assert_int_equal(SSL_use_certificate(client, certificate), 1);
+        assert_int_equal(SSL_use_PrivateKey(client, key), 1);
     }
     if (between)
-        assert_int_equal(SSL_CTX_add1_chain_cert(context, between), 1);
-    return context;
+        assert_int_equal(SSL_add1_chain_cert(client, between), 1);
+    return client;
 }
 
 static void try_client(const struct recipe *r, SSL_CTX *server_context, int version)
@@ -292,8 +308,8 @@ static void try_client(const struct recipe *r, SSL_CTX *server_context, int vers
     X509 *certificate = make(r, &key);
     X509 *const between[] = {[OURS] = NULL,       [FOREIGN] = foreign_sub, [FOREIGN_RSA] = foreign_rsa,
                              [ROGUE] = rogue_sub, [IMPOSTOR] = NULL,       [ITSELF] = NULL};
-    SSL_CTX *client_context = make_client(certificate, key, between[r->issuer], version);
-    SSL *server = SSL_new(server_context), *client = SSL_new(client_context);
+    SSL *server = SSL_new(server_context),
+        *client = make_client(certificate, key, between[r->issuer], version);
     struct kg_tls_refusal refusal;
     struct kg_peer_identity peer;
     bool in = shake_hands(server, client);
@@ -316,7 +332,6 @@ static void try_client(const struct recipe *r, SSL_CTX *server_context, int vers
     }
     SSL_free(server);
     SSL_free(client);
-    SSL_CTX_free(client_context);
     X509_free(certificate);
     EVP_PKEY_free(key);
 }
@@ -354,8 +369,7 @@ static void test_no_certificate_at_all(void **state)
         struct kg_peer_identity peer;
         SSL_CTX *server_context =
             make_server(&params, leg ? KG_TLS_CLIENTS_REQUIRED : KG_TLS_CLIENTS_OPTIONAL);
-        SSL_CTX *client_context = make_client(NULL, NULL, NULL, TLS1_3_VERSION);
-        SSL *server = SSL_new(server_context), *client = SSL_new(client_context);
+        SSL *server = SSL_new(server_context), *client = make_client(NULL, NULL, NULL, TLS1_3_VERSION);
         assert_int_equal(shake_hands(server, client), leg == 0);
         kg_tls_server_peer(server, &peer);
         assert_int_equal(peer.kind, KG_PEER_NONE);
@@ -363,7 +377,6 @@ static void test_no_certificate_at_all(void **state)
             assert_int_equal(alert_seen, SSL_AD_CERTIFICATE_REQUIRED);
         SSL_free(server);
         SSL_free(client);
-        SSL_CTX_free(client_context);
         SSL_CTX_free(server_context);
     }
 }
