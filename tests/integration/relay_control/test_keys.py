@@ -65,7 +65,9 @@ def build(text, public_key, issuer, own_key, *, begin=-1, end=30, purpose=CLIENT
                .serial_number(x509.random_serial_number()).not_valid_before(now + datetime.timedelta(days=begin))
                .not_valid_after(now + datetime.timedelta(days=end))
                .add_extension(x509.BasicConstraints(authority, None), True))
-    if not authority:
+    if authority:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), False)
+    else:
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), False)
         builder = builder.add_extension(x509.SubjectAlternativeName(
             names or [x509.UniformResourceIdentifier("kaigi:room:a")]), False)
@@ -290,6 +292,31 @@ class Keys(unittest.IsolatedAsyncioTestCase):
             self.assertTrue(serialization.load_pem_private_key(key, b"long enough to be"))
             done = subprocess.run(words, capture_output=True, text=True, timeout=60, start_new_session=True)
             self.assertIn("no terminal to ask", done.stderr)
+
+    async def test_a_state_folder_of_before_the_signer(self):
+        """One authority whose key lay with the relay: it goes on, says where the key belongs, and signs from there."""
+        with Relay(rooms=()) as relay:
+            relay.stop()
+            relay.authority.stop()
+            old = Issuer.new("Kaigi CA")
+            certificate, key = old.issue(relay.folder, "old", purpose=SERVER,
+                                         names=[x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+            certificate.rename(relay.state / "relay.crt")
+            key.rename(relay.state / "relay.key")
+            (relay.state / "issuing.crt").unlink()
+            (relay.state / "ca.crt").write_bytes(old.certificate.public_bytes(serialization.Encoding.PEM))
+            (relay.state / "ca.key").write_bytes(old.key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+            (relay.state / "ca.key").chmod(0o600)
+            relay.start()
+            self.assertRegex(relay.log(), r"ca.key is an earlier release's authority.*issuing.key.*\[relay.old-key\]")
+            (relay.state / "ca.key").rename(relay.authority.signer / "issuing.key")
+            (relay.authority.signer / "issuing.crt").write_bytes((relay.state / "ca.crt").read_bytes())
+            relay.authority.start()
+            relay.rooms["a"] = Room(relay.folder, "a")
+            relay.enrol(relay.rooms["a"])
+            async with relay.client("a"):
+                pass
 
     async def test_own_chain_and_foreign_devices(self):
         """root → sub → server with an address in its certificate; devices of the same authority are known, and nobody's."""
