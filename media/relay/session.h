@@ -34,7 +34,7 @@ struct kg_session {
     int64_t heard_us; /* when anything last came: message or pong */
     struct kg_hall_seat *seat;
     bool has_agenda;
-    bool agenda_due; /* it may have changed since it was sent */
+    bool agenda_due;                 /* it may have changed since it was sent */
     struct kg_message_policy policy; /* as it was told last */
     uint64_t agenda_revision;
     struct kg_ws_queue queue;

@@ -1,0 +1,129 @@
+"""Floods of enrolments from several addresses: answered in bounded time and memory while rooms and an honest device are
+served. FLOOD, from the environment, is the number of requests (1,000)."""
+import asyncio
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+import time
+import unittest
+
+from world import EST, Device, World
+
+from kaigi_client import ControlClient
+
+REQUESTS = int(os.environ.get("FLOOD", "1000"))
+AT_ONCE = 100
+
+
+async def one(port, context, body, source, statuses):
+    head = (f"POST {EST}/simpleenroll HTTP/1.1\r\nHost: x\r\nContent-Type: application/pkcs10\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, local_addr=(source, 0)), 30)
+        writer.write(head + body)
+        line = await asyncio.wait_for(reader.readline(), 30)
+        status = int(line.split()[1]) if line else 0
+        writer.transport.abort()
+    except (OSError, ssl.SSLError, asyncio.TimeoutError, asyncio.IncompleteReadError) as e:
+        status = type(e).__name__
+    statuses[status] = statuses.get(status, 0) + 1
+
+
+def flood(port, ca, bodies):
+    """In a process of its own, so that its labour is not taken for the relay's. Prints what was answered how often."""
+    context = ssl.create_default_context(cafile=ca)
+    context.check_hostname = False
+    statuses = {}
+
+    async def worker(number):
+        for i in range(number, REQUESTS, AT_ONCE):
+            await one(port, context, bodies[i % len(bodies)], f"127.0.8.{i % 20 + 1}", statuses)
+
+    async def everybody():
+        await asyncio.gather(*(worker(n) for n in range(AT_ONCE)))
+
+    asyncio.run(everybody())
+    print(json.dumps(statuses))
+
+
+class Flood(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+        self.world = World().__enter__()
+        self.addCleanup(lambda: self.world.__exit__(None))
+        self.world.room("kaku-1")
+
+    def bodies(self, count):
+        """Sound requests of as many keys."""
+        out = []
+        for i in range(count):
+            device = Device(self.world, f"flood{i}").make_request()
+            out.append(device.body())
+        return out
+
+    def memory(self):
+        text = pathlib.Path(f"/proc/{self.world.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith("VmRSS")))
+
+    async def test_ten_thousand_requests(self):
+        world, bodies = self.world, await asyncio.to_thread(self.bodies, 40)
+        room = world.rooms["kaku-1"]
+        waits, over = [], asyncio.Event()
+        async with ControlClient("127.0.0.1", world.port, ca=world.ca, cert=room.cert, key=room.key) as client:
+            await client.ping()
+            before = self.memory()
+
+            async def watch():
+                while not over.is_set():
+                    waits.append(await client.ping())
+                    await asyncio.sleep(0.02)
+
+            watcher = asyncio.create_task(watch())
+            begun = time.monotonic()
+            given = world.folder / "bodies.json"
+            given.write_text(json.dumps([b.decode() for b in bodies]))
+            attack = await asyncio.create_subprocess_exec(sys.executable, __file__, "flood", str(world.port), str(world.ca),
+                                                          str(given), stdout=subprocess.PIPE)
+            ended = asyncio.create_task(attack.communicate())
+            # Meanwhile an honest device elsewhere, as often as it takes: all share 30 requests a second.
+            device = Device(world, "honest", source="127.0.9.1").make_request()
+            tries, enrolled = 0, None
+            while enrolled is None and tries < 40:
+                tries += 1
+                answer = await asyncio.to_thread(device.post)
+                if answer.status == 202:
+                    enrolled = time.monotonic() - begun
+                else:
+                    self.assertEqual(answer.status, 503)
+                    await asyncio.sleep(float(answer.headers["retry-after"]))
+            statuses = json.loads((await ended)[0])
+            took = time.monotonic() - begun
+            over.set()
+            await watcher
+        waits.sort()
+        after = self.memory()
+        pending = world.tell("room-pending")["devices"]
+        print(f"{REQUESTS} requests in {took:.1f} s, answers {statuses}; a room's ping {waits[len(waits) // 2] * 1000:.0f} ms "
+              f"(median) {waits[-1] * 1000:.0f} ms (longest); {before} KiB before, {after} KiB after; an honest device waits "
+              f"for approval after {enrolled} s, {tries} tries; {len(pending)} pending")
+        self.assertIsNotNone(enrolled, "the honest device did not get through")
+        lost = sum(n for status, n in statuses.items() if status not in ("202", "503"))
+        self.assertLess(lost, REQUESTS / 20, statuses)
+        self.assertLess(waits[-1], 3)
+        self.assertLess(after - before, 200000)
+        self.assertLessEqual(len(pending), 8 * 20 + 1)
+        self.assertEqual(len({d["fingerprint"] for d in pending}), len(pending))
+        rows = subprocess.run(["sqlite3", f"file:{world.state}/kaigi.db?mode=ro", "SELECT count(*) FROM audit"], check=True,
+                              capture_output=True, text=True).stdout
+        self.assertLess(int(rows), len(pending) + 100, "a flood does not fill the trail")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["flood"]:
+        flood(int(sys.argv[2]), sys.argv[3], [b.encode() for b in json.loads(pathlib.Path(sys.argv[4]).read_text())])
+        sys.exit()
+    unittest.main(verbosity=2)
