@@ -25,7 +25,7 @@ enum {
     PRUNE_ROWS = 2000,     /* a transaction: some 20 ms */
     COPY_LOG_PAGES = 1000, /* of write-ahead log, or a quarter of the file: time for a new good copy */
     LONGEST_LOG = 16,      /* times as much: writing waits for the copy, that the log may begin anew */
-    COPY_REST = 20,        /* times as long as the last one took, before the next */
+    COPY_REST = 4,         /* times as long as the last one took, before the next */
 };
 static const int64_t close_wait_us = 2 * SECOND_US, first_prune_us = 60 * SECOND_US,
                      retry_copy_us = 60 * SECOND_US;
@@ -268,10 +268,11 @@ void kg_store_close(struct kg_store *store)
 {
     if (!store)
         return;
-    kg_store_reader_destroy(store->reader);
     atomic_store(&store->give_up_us, kg_clock_now_us() + close_wait_us);
     kg_queue_close(store->jobs);
     kg_thread_join(&store->thread);
+    /* After the writing thread, which posts to it. */
+    kg_store_reader_destroy(store->reader);
     kg_store_db_close(store->db);
     kg_queue_destroy(store->jobs);
     free(store->copy_path);

@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "relay/store_sql.h"
 
 static int read_head(sqlite3 *db, struct kg_audit_row *row)
@@ -45,6 +47,18 @@ int kg_store_audit_append(sqlite3 *db, const struct kg_audit_entry *entry, struc
     if (code == SQLITE_OK && row)
         *row = next;
     return code;
+}
+
+int kg_store_audit_tell(sqlite3 *db, const char *event_id, const char *actor, const char *detail)
+{
+    struct kg_audit_entry entry = {.event_id = event_id,
+                                   .actor = actor,
+                                   .role = strcmp(actor, "kaigi-relay") == 0 ? "relay" : "operator",
+                                   .object = "store",
+                                   .detail = detail,
+                                   .wall_us = kg_clock_wall_us()};
+    int code = kg_sql_exec(db, "BEGIN IMMEDIATE");
+    return code == SQLITE_OK ? kg_sql_end(db, kg_store_audit_append(db, &entry, NULL)) : code;
 }
 
 /* An administrator's name was not written down then; a room spoke for itself. */

@@ -8,6 +8,8 @@
 
 /* Within the caller's transaction. *row (may be NULL) is what was written; its texts are the entry's. */
 int kg_store_audit_append(sqlite3 *db, const struct kg_audit_entry *entry, struct kg_audit_row *row);
+/* The same in a transaction of its own: the store tells of itself. */
+int kg_store_audit_tell(sqlite3 *db, const char *event_id, const char *actor, const char *detail);
 /* Part of migration 2: the events of before become the trail's first rows. */
 int kg_store_audit_take_events(sqlite3 *db);
 /* The oldest rows from before cutoff_us, at most max_rows, in one transaction that says so in a row of its

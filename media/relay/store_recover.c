@@ -113,7 +113,7 @@ static bool arrange(const char *path, const char *copy_path, enum attempt attemp
     return false;
 }
 
-static void say(enum attempt attempt, const char *aside)
+static void say(sqlite3 *db, enum attempt attempt, const char *aside)
 {
     static const char *const outcome[] = {
         [COPY_AND_LOG] = "continuing with its last good copy and all that was written since",
@@ -126,6 +126,9 @@ static void say(enum attempt attempt, const char *aside)
     kg_log(KG_LOG_ERROR, "relay", attempt == EMPTY ? "store.lost" : "store.restored",
            "the store was damaged%s%s: %s", aside[0] ? " and is kept as " : " or gone", aside,
            outcome[attempt]);
+    if (kg_store_audit_tell(db, attempt == EMPTY ? "store.lost" : "store.restored", "kaigi-relay",
+                            outcome[attempt]) != SQLITE_OK)
+        kg_log(KG_LOG_ERROR, "relay", NULL, "the audit trail cannot tell of it");
 }
 
 sqlite3 *kg_store_open_or_recover(const char *path, const char *copy_path, struct kg_store_snapshot *snapshot,
@@ -146,7 +149,7 @@ sqlite3 *kg_store_open_or_recover(const char *path, const char *copy_path, struc
             return NULL;
         db = try_open(path, attempt, snapshot, &status, problem);
         if (db) {
-            say(attempt, aside);
+            say(db, attempt, aside);
             return db;
         }
         if (status != KG_STORE_CORRUPT)

@@ -74,6 +74,14 @@ static bool copy_file(const char *from, const char *to, struct kg_problem *probl
     return ok;
 }
 
+static bool tell(sqlite3 *db, const char *backup)
+{
+    char actor[32], detail[300];
+    snprintf(actor, sizeof actor, "local:%u", (unsigned)getuid());
+    snprintf(detail, sizeof detail, "from %.250s", backup);
+    return kg_store_audit_tell(db, "store.restored", actor, detail) == SQLITE_OK;
+}
+
 static bool check_backup(const char *copy, const char *backup, struct kg_audit_verdict *verdict,
                          struct kg_problem *problem)
 {
@@ -98,6 +106,10 @@ static bool check_backup(const char *copy, const char *backup, struct kg_audit_v
     else if (!kg_store_db_load(db, &snapshot, &status))
         ok = kg_problem_set(problem, "%s cannot be read: %s", backup, kg_store_status_text(status));
     kg_store_snapshot_finish(&snapshot);
+    /* Rows from after the backup are in the old store alone: whoever reads the trail must know. */
+    if (ok && !tell(db, backup))
+        ok = kg_problem_set(problem, "the copy of %s cannot be written: free space in the state folder",
+                            backup);
     /* One file again, without a log beside it. */
     if (ok && kg_sql_exec(db, "PRAGMA journal_mode = DELETE") != SQLITE_OK)
         ok = kg_problem_set(problem, "the copy of %s cannot be written: free space in the state folder",

@@ -169,6 +169,16 @@ class Relay:
             time.sleep(0.02)
         raise AssertionError(f"the store does not get the seat of {name}")
 
+    def wait_copied(self, query):
+        """Until the store's good copy has what the query asks for."""
+        for _ in range(500):
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(
+                    sqlite3.connect(f"file:{self.state}/kaigi.db.backup?mode=ro", uri=True)) as db:
+                if db.execute(query).fetchone():
+                    return
+            time.sleep(0.02)
+        raise AssertionError("the good copy does not follow")
+
     def events(self):
         """What the store says has happened, in order."""
         with contextlib.closing(sqlite3.connect(f"file:{self.state}/kaigi.db?mode=ro", uri=True)) as db:

@@ -101,6 +101,8 @@ class Running(unittest.IsolatedAsyncioTestCase):
             relay.import_agenda(event("now", "ab"))
             async with relay.client("a") as a, relay.client("b") as b:
                 await a.join("kaku/now", offer(), LINES)
+                # The file alone may go at any time; with its log too, what the good copy has is left.
+                await asyncio.to_thread(relay.wait_copied, "SELECT 1 FROM meeting WHERE uid = 'kaku/now'")
                 database = relay.state / "kaigi.db"
                 for path in [database, *relay.state.glob("kaigi.db-wal")]:
                     with open(path, "r+b") as file:

@@ -690,6 +690,8 @@ static void test_damaged_file_loses_nothing(void **state)
     assert_int_equal(result_of(2), KG_STORE_OK);
     kg_store_close(store);
     assert_int_equal(stat(path, &st), 0);
+    /* And the trail tells, each time it is noticed: a page that the log has too is not missed. */
+    size_t rows = 43, last = 0;
     for (off_t at = 0; at + 4096 <= st.st_size; at += 4096) {
         /* 40 × 64 bytes: most of the page. */
         overwrite(path, "this page is not what it was any more: ", at);
@@ -700,10 +702,13 @@ static void test_damaged_file_loses_nothing(void **state)
         struct kg_audit_filter all = {0};
         assert_true(kg_store_audit_list(store, 3, &all));
         struct kg_store_answer *answer = answer_of(3, KG_STORE_OK);
-        assert_int_equal(json_array_size(answer->rows), 43);
+        last = json_array_size(answer->rows);
+        assert_true(last == rows || last == rows + 1);
+        rows = last;
         kg_store_answer_destroy(answer);
         kg_store_close(store);
     }
+    assert_true(rows > 43);
 }
 
 int main(void)
