@@ -16,7 +16,7 @@
 #include "base/thread.h"
 #include "net/client_hello.h"
 
-enum { MAX_LISTEN = 4, BACKLOG = 256, EVENTS_AT_ONCE = 64, ACCEPTS_AT_ONCE = 64, RETRY_US = 100000 };
+enum { MAX_LISTEN = 4, BACKLOG = 1024, EVENTS_AT_ONCE = 64, ACCEPTS_AT_ONCE = 64, RETRY_US = 100000 };
 
 /* What epoll gives back: the stop descriptor, a listener, or a place among the pending with its generation
  * (so that an event of a connection just ended does not meet its successor). */

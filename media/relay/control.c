@@ -14,6 +14,7 @@
 
 enum {
     BATCH = 256,
+    ADOPT_BATCH = 16,
     ASK_WORKERS_EVERY_S = 5,
     TURN_PAGE_EVERY_S = 3600,
     RETRY_BASE_MS = 200,
@@ -144,11 +145,13 @@ static void turn_page(struct kg_control *c)
 
 /* The queues' readers. Each takes a batch and lets the loop turn: the queue's descriptor stays readable. */
 
+/* Few in a turn, so that those whose handshakes have begun come first: two thousand handshakes begun together
+ * would also end together, past everybody's time limit, and all begin again. */
 static void on_accepted(void *user)
 {
     struct kg_control *c = user;
     struct kg_accepted accepted;
-    for (int i = 0; i < BATCH && kg_queue_pop(c->params.accepted, &accepted); i++) {
+    for (int i = 0; i < ADOPT_BATCH && kg_queue_pop(c->params.accepted, &accepted); i++) {
         unsigned before = c->ended;
         /* A refused socket has been closed, with or without notice to kg_session_callback. */
         if (!lws_adopt_socket_vhost(c->vhost, accepted.fd) && c->ended == before)

@@ -34,9 +34,8 @@
 
 enum {
     MAX_TUNNELS = KG_WORKER_MAX_TUNNEL_THREADS,
-    MAX_PENDING = 256,
+    MAX_PENDING = 1024,
     WORKER_EVENTS = 4096,
-    ACCEPTED = 1024,
     STORE_RESULTS = 256,
     TLS_REFUSALS = 64,
     PORT_TRIES = 20,
@@ -79,7 +78,10 @@ static bool fail(const char *text)
 
 static bool make_queues(struct relay *r)
 {
-    r->control_accepted = kg_queue_create(ACCEPTED, sizeof(struct kg_accepted));
+    /* As many as may be connected: after a power cut every room is in this queue at once, and one that is sent
+     * away there only comes again. */
+    unsigned accepted = (unsigned)r->settings.connections;
+    r->control_accepted = kg_queue_create(accepted, sizeof(struct kg_accepted));
     r->worker_events = kg_queue_create(WORKER_EVENTS, sizeof(struct kg_worker_event));
     r->store_results = kg_queue_create(STORE_RESULTS, sizeof(struct kg_store_result));
     r->signatures = kg_queue_create(KG_SIGNING_QUEUE, sizeof(struct kg_signing_answer));
@@ -89,7 +91,7 @@ static bool make_queues(struct relay *r)
     bool ok = r->control_accepted && r->worker_events && r->store_results && r->signatures &&
               r->tls_refusals && r->gate;
     for (int64_t i = 0; i < r->settings.tunnel_threads && ok; i++) {
-        r->tunnel_accepted[i] = kg_queue_create(ACCEPTED, sizeof(struct kg_accepted));
+        r->tunnel_accepted[i] = kg_queue_create(accepted, sizeof(struct kg_accepted));
         r->tunnel_out[i] = kg_queue_create(KG_TUNNEL_QUEUE, sizeof(struct kg_tunnel_datagram));
         ok = r->tunnel_accepted[i] && r->tunnel_out[i];
     }
