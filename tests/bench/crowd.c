@@ -13,7 +13,14 @@
 
 #include "base/clock.h"
 
-enum { EVENTS_AT_ONCE = 256, TURN_MS = 20, REDIAL_MS = 200, REDIAL_SPREAD_MS = 800, READ_BYTES = 16384 };
+enum {
+    EVENTS_AT_ONCE = 256,
+    TURN_MS = 20,
+    REDIAL_MS = 200,
+    REDIAL_SPREAD_MS = 800,
+    READ_BYTES = 16384,
+    DIALS_AT_ONCE = 64
+};
 enum { OPCODE_TEXT = 1, OPCODE_CLOSE = 8, OPCODE_PING = 9, OPCODE_PONG = 10 };
 
 static const char upgrade[] = "GET /v1/control HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -124,9 +131,10 @@ static void dial(struct kg_crowd *c, struct kg_crowd_member *m, int64_t now_us)
 
 void kg_crowd_dial(struct kg_crowd *c, size_t first, size_t count)
 {
-    int64_t now_us = kg_clock_now_us();
-    for (size_t i = first; i < first + count && i < c->count; i++)
-        dial(c, &c->members[i], now_us);
+    for (size_t i = first; i < first + count && i < c->count; i++) {
+        c->members[i].state = KG_CROWD_WAITING;
+        c->members[i].redial_us = 0;
+    }
 }
 
 /* Sends what is owed. */
@@ -319,28 +327,28 @@ static void serve(struct kg_crowd *c, struct kg_crowd_member *m)
         fail(c, m, why);
 }
 
+/* Some in a turn: rooms do not wait for each other's connections before they say hello. */
 static void redial(struct kg_crowd *c, int64_t now_us)
 {
-    for (size_t i = 0; i < c->count; i++) {
+    unsigned dialled = 0;
+    for (size_t i = 0; i < c->count && dialled < DIALS_AT_ONCE; i++) {
         struct kg_crowd_member *m = &c->members[i];
-        if (m->state == KG_CROWD_WAITING && m->redial_us <= now_us)
+        if (m->state == KG_CROWD_WAITING && m->redial_us <= now_us) {
             dial(c, m, now_us);
+            dialled++;
+        }
     }
 }
 
 bool kg_crowd_run(struct kg_crowd *c, bool (*done)(const struct kg_crowd *crowd, void *user), void *user,
                   int64_t until_us)
 {
-    int64_t redialled_us = 0;
     while (!done(c, user)) {
         struct epoll_event events[EVENTS_AT_ONCE];
         int64_t now_us = kg_clock_now_us();
         if (now_us >= until_us)
             return false;
-        if (now_us - redialled_us > TURN_MS * 1000) {
-            redial(c, now_us);
-            redialled_us = now_us;
-        }
+        redial(c, now_us);
         int count = epoll_wait(c->epoll_fd, events, EVENTS_AT_ONCE, TURN_MS);
         for (int i = 0; i < count; i++) {
             struct kg_crowd_member *m = events[i].data.ptr;
