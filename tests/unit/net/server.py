@@ -151,7 +151,13 @@ async def frozen(reader, writer):
 async def post(reader, writer):
     """Answers a POST with its own body, framed as its path says."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    path, length = head.split()[1], int(head.lower().split("content-length: ")[1].split("\r\n")[0])
+    path = head.split()[1]
+    if path == "/get":
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + head.split("\r\n")[0].encode())
+        await writer.drain()
+        writer.close()
+        return
+    length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
     body = await reader.readexactly(length)
     if path == "/length":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: Text/Plain; x=y\r\nContent-Length: %d\r\n\r\n" % length)

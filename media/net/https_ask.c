@@ -1,4 +1,4 @@
-#include "net/https_post.h"
+#include "net/https_ask.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -20,7 +20,7 @@
 enum { PROXY_LOGIN_MAX = 256 };
 
 struct exchange {
-    const struct kg_https_post *post;
+    const struct kg_https_ask *post;
     struct kg_ws_close *close;
     int64_t deadline_us;
     struct kg_tls_client *tls;
@@ -147,7 +147,7 @@ static bool read_proxy(struct exchange *x)
 }
 
 /* "host:port", an IPv6 address in brackets. */
-static void authority_of(const struct kg_https_post *post, char *text, size_t size)
+static void authority_of(const struct kg_https_ask *post, char *text, size_t size)
 {
     snprintf(text, size, strchr(post->host, ':') ? "[%s]:%u" : "%s:%u", post->host, post->port);
 }
@@ -183,8 +183,8 @@ static bool fail_tls(struct exchange *x, enum kg_ws_failure otherwise, const cha
     return problem == KG_TLS_OK ? fail(x, otherwise, what) : fail(x, kg_ws_failure_of_tls(problem), detail);
 }
 
-/* A server that refuses our certificate says so in an alert, and closes: with TLS 1.3 our request may break on
- * that before anything was read. */
+/* A server that refuses our certificate says so in an alert, and closes: with TLS 1.3 our request may break
+ * on that before anything was read. */
 static void read_last_alert(struct exchange *x)
 {
     char byte;
@@ -269,18 +269,21 @@ static bool ask(struct exchange *x, struct kg_http_answer *answer)
 {
     char authority[300], *text;
     authority_of(x->post, authority, sizeof authority);
-    if (asprintf(&text,
-                 "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                 "Connection: close\r\n\r\n%s",
-                 x->post->path, authority, x->post->type, strlen(x->post->body), x->post->body) < 0)
+    const char *body = x->post->body;
+    int size = body ? asprintf(&text,
+                               "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                               "Connection: close\r\n\r\n%s",
+                               x->post->path, authority, x->post->type, strlen(body), body)
+                    : asprintf(&text, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                               x->post->path, authority);
+    if (size < 0)
         return fail(x, KG_WS_UNREACHABLE, "memory is short");
     bool ok = write_all(x, text) && read_answer(x, answer);
     free(text);
     return ok;
 }
 
-bool kg_https_post(const struct kg_https_post *post, struct kg_http_answer *answer,
-                   struct kg_ws_close *close_)
+bool kg_https_ask(const struct kg_https_ask *post, struct kg_http_answer *answer, struct kg_ws_close *close_)
 {
     struct exchange x = {
         .post = post, .close = close_, .deadline_us = kg_clock_now_us() + post->timeout_us, .fd = -1};

@@ -1,5 +1,5 @@
 /* One POST against real servers on loopback (server.py), one listener for each way a line can be wrong. */
-#include "net/https_post.h"
+#include "net/https_ask.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -10,34 +10,34 @@
 #include "servers.h"
 #include "unit/cmocka_all.h"
 
-static struct kg_https_post post_for(const char *listener, const char *path)
+static struct kg_https_ask post_for(const char *listener, const char *path)
 {
-    return (struct kg_https_post){.host = "127.0.0.1",
-                                  .port = servers_port(listener),
-                                  .path = path,
-                                  .type = "application/pkcs10",
-                                  .body = "a body\r\n",
-                                  .ca_file = servers_file("ca.crt"),
-                                  .timeout_us = 8000000,
-                                  .cancel_fd = -1};
+    return (struct kg_https_ask){.host = "127.0.0.1",
+                                 .port = servers_port(listener),
+                                 .path = path,
+                                 .type = "application/pkcs10",
+                                 .body = "a body\r\n",
+                                 .ca_file = servers_file("ca.crt"),
+                                 .timeout_us = 8000000,
+                                 .cancel_fd = -1};
 }
 
-static struct kg_http_answer expect_answer(const struct kg_https_post *post, int status)
+static struct kg_http_answer expect_answer(const struct kg_https_ask *post, int status)
 {
     struct kg_http_answer answer;
     struct kg_ws_close close_;
-    if (!kg_https_post(post, &answer, &close_))
+    if (!kg_https_ask(post, &answer, &close_))
         fail_msg("%s: %d %s", post->path, close_.failure, close_.detail);
     assert_int_equal(answer.status, status);
     assert_string_equal(answer.body, post->body);
     return answer;
 }
 
-static void expect_failure(const struct kg_https_post *post, enum kg_ws_failure failure)
+static void expect_failure(const struct kg_https_ask *post, enum kg_ws_failure failure)
 {
     struct kg_http_answer answer;
     struct kg_ws_close close_;
-    assert_false(kg_https_post(post, &answer, &close_));
+    assert_false(kg_https_ask(post, &answer, &close_));
     if (close_.failure != failure)
         fail_msg("%d, not %d (%s)", close_.failure, failure, close_.detail);
     assert_true(close_.detail[0] != '\0');
@@ -46,7 +46,7 @@ static void expect_failure(const struct kg_https_post *post, enum kg_ws_failure 
 static void test_answers(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("post", "/length");
+    struct kg_https_ask post = post_for("post", "/length");
     struct kg_http_answer answer = expect_answer(&post, 200);
     assert_string_equal(answer.type, "text/plain");
     kg_http_answer_finish(&answer);
@@ -59,10 +59,22 @@ static void test_answers(void **state)
     kg_http_answer_finish(&answer);
 }
 
+static void test_get(void **state)
+{
+    (void)state;
+    struct kg_https_ask get = post_for("post", "/get");
+    struct kg_http_answer answer;
+    struct kg_ws_close close_;
+    get.type = get.body = NULL;
+    assert_true(kg_https_ask(&get, &answer, &close_));
+    assert_string_equal(answer.body, "GET /get HTTP/1.1");
+    kg_http_answer_finish(&answer);
+}
+
 static void test_broken_answers(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("post", "/cut");
+    struct kg_https_ask post = post_for("post", "/cut");
     expect_failure(&post, KG_WS_HTTP);
     post.path = "/endless";
     expect_failure(&post, KG_WS_HTTP);
@@ -73,7 +85,7 @@ static void test_broken_answers(void **state)
 static void test_not_our_server(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("expired", "/");
+    struct kg_https_ask post = post_for("expired", "/");
     expect_failure(&post, KG_WS_TLS_EXPIRED);
     post = post_for("future", "/");
     expect_failure(&post, KG_WS_TLS_NOT_YET);
@@ -94,7 +106,7 @@ static void test_not_our_server(void **state)
 static void test_our_certificate_is_refused(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("demanding", "/");
+    struct kg_https_ask post = post_for("demanding", "/");
     post.certificate_file = servers_file("stranger.crt");
     post.key_file = servers_file("stranger.key");
     expect_failure(&post, KG_WS_REJECTED);
@@ -106,7 +118,7 @@ static void test_our_certificate_is_refused(void **state)
 static void test_proxy(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("post", "/length");
+    struct kg_https_ask post = post_for("post", "/length");
     post.proxy_host = "127.0.0.1";
     post.proxy_port = servers_port("proxy");
     expect_failure(&post, KG_WS_PROXY_AUTH);
@@ -125,7 +137,7 @@ static void test_proxy(void **state)
 static void test_patience_ends(void **state)
 {
     (void)state;
-    struct kg_https_post post = post_for("post", "/silent");
+    struct kg_https_ask post = post_for("post", "/silent");
     post.timeout_us = 400000;
     int64_t before_us = kg_clock_now_us();
     expect_failure(&post, KG_WS_TIMEOUT);
@@ -149,7 +161,7 @@ static void test_cancelled(void **state)
     pthread_t thread;
     void *failed;
     int fd = eventfd(0, EFD_CLOEXEC);
-    struct kg_https_post post = post_for("post", "/silent");
+    struct kg_https_ask post = post_for("post", "/silent");
     post.cancel_fd = fd;
     int64_t before_us = kg_clock_now_us();
     assert_int_equal(pthread_create(&thread, NULL, cancel, &fd), 0);
@@ -164,9 +176,13 @@ static void test_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),        cmocka_unit_test(test_broken_answers),
-        cmocka_unit_test(test_not_our_server), cmocka_unit_test(test_our_certificate_is_refused),
-        cmocka_unit_test(test_proxy),          cmocka_unit_test(test_patience_ends),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_not_our_server),
+        cmocka_unit_test(test_our_certificate_is_refused),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_patience_ends),
         cmocka_unit_test(test_cancelled),
     };
     signal(SIGPIPE, SIG_IGN);
