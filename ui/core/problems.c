@@ -72,7 +72,8 @@ static const struct kg_problem_text texts[KG_PROBLEM_COUNT] = {
             "K-201",
             "この端末の証明書が期限切れです",
             "端末の身分を示す証明書の有効期限が過ぎています。",
-            {"この端末では直せません。下の内容を情報システム担当に伝えてください。"},
+            {"この端末では直せません。下の内容を情報システム担当に伝えてください。",
+             "端末の登録のやり直しが必要だと伝えてください。"},
             .needs_it = true,
         },
     [KG_PROBLEM_CERTIFICATE_REFUSED] =

@@ -27,6 +27,7 @@ enum kg_room_screen {
     KG_SCREEN_MEETING,
     KG_SCREEN_ENDED,
     KG_SCREEN_ERROR,
+    KG_SCREEN_ENROLMENT, /* before there is a room: this device has no certificate */
     KG_SCREEN_COUNT,
 };
 
@@ -132,6 +133,25 @@ struct kg_room_error {
     enum kg_problem problem;
     char detail[256]; /* for the IT staff, one line: "10.1.2.3:443 connection refused" */
     bool retryable;   /* 「もう一度試す」 is offered */
+    bool no_home;     /* there is none to go back to */
+};
+
+enum kg_enrolment_step {
+    KG_ENROLMENT_PREPARING, /* the relay does not know of us yet: no code is shown */
+    KG_ENROLMENT_WAITING,   /* for a person to approve the code */
+    KG_ENROLMENT_REJECTED,  /* a person said no */
+    KG_ENROLMENT_BUSY,      /* the relay takes no more devices */
+};
+
+struct kg_room_enrolment_page {
+    enum kg_enrolment_step step;
+    bool away;          /* the relay cannot be reached just now; the code holds */
+    char code[12];      /* "ABC-DEF-GHJ" */
+    char key[96];       /* SHA-256 of the device's public key, "AB:CD:…" */
+    char authority[96]; /* SHA-256 of the certificate of the authority that relays are checked with */
+    char serial[65];    /* what the device calls itself; may be empty */
+    char relay[254];    /* its name or address */
+    int64_t until_us;   /* wall; the code's end */
 };
 
 struct kg_room_state {
@@ -148,10 +168,12 @@ struct kg_room_state {
     uint32_t meeting_count;
     struct kg_room_next next[KG_ROOM_MAX_NEXT]; /* after today, by start; none of them cancelled */
     uint32_t next_count;
-    struct kg_room_joining joining;    /* KG_SCREEN_JOINING */
-    struct kg_room_in_meeting meeting; /* KG_SCREEN_MEETING */
-    struct kg_room_ended ended;        /* KG_SCREEN_ENDED */
-    struct kg_room_error error;        /* KG_SCREEN_ERROR; on home, problem says why the relay is away */
+    struct kg_room_joining joining;          /* KG_SCREEN_JOINING */
+    struct kg_room_in_meeting meeting;       /* KG_SCREEN_MEETING */
+    struct kg_room_ended ended;              /* KG_SCREEN_ENDED */
+    struct kg_room_enrolment_page enrolment; /* KG_SCREEN_ENROLMENT */
+    int64_t certificate_end_us;              /* wall; home tells of it; 0: it is far, or there is none */
+    struct kg_room_error error; /* KG_SCREEN_ERROR; on home, problem says why the relay is away */
 };
 
 /* Zeroes every byte, padding too. */

@@ -69,6 +69,7 @@ enum kg_text_size { /* type scale: em height */
                     KG_TEXT_TITLE = 32,
                     KG_TEXT_HEADLINE = 42,
                     KG_TEXT_BANNER = 56, /* read from four metres */
+                    KG_TEXT_CODE = 84,   /* read out from across the room */
                     KG_TEXT_CLOCK = 128,
 };
 

@@ -138,7 +138,8 @@ static void draw(struct kg_canvas *c, const struct kg_room_state *s, const struc
     kg_rect_cut_top(&inner, 18);
     draw_for_it(c, kg_rect_cut_top(&inner, fields + 40), s, text);
     struct kg_rect buttons = kg_rect_cut_bottom(&inner, 76);
-    bool home = s->error.problem != KG_PROBLEM_SETTINGS; /* without settings there is none */
+    bool home =
+        s->error.problem != KG_PROBLEM_SETTINGS && !s->error.no_home; /* without settings there is none */
     if (home)
         kg_button(c,
                   kg_rect_cut_left(&buttons, s->error.retryable ? (buttons.w - KG_SPACE_M) / 2 : buttons.w),

@@ -122,6 +122,14 @@ static bool find_trouble(const struct kg_room_state *s, char *text, size_t size,
         snprintf(text, size, "%s", kg_tr(n->text));
         return true;
     }
+    if (s->certificate_end_us != 0) {
+        char day[64];
+        kg_words_day(day, sizeof(day), s->certificate_end_us);
+        *icon = KG_ICON_SUPPORT;
+        snprintf(text, size,
+                 kg_tr("この端末の証明書は%sに期限が切れます。情報システム担当に連絡してください。"), day);
+        return true;
+    }
     return false;
 }
 

@@ -20,7 +20,7 @@ struct kg_screen {
 };
 
 extern const struct kg_screen kg_screen_home, kg_screen_joining, kg_screen_meeting, kg_screen_ended,
-    kg_screen_error;
+    kg_screen_error, kg_screen_enrolment;
 extern const struct kg_screen *const kg_screens[KG_SCREEN_COUNT];
 
 static inline struct kg_intent kg_intent_of(enum kg_intent_kind kind)

@@ -374,6 +374,71 @@ static void error_long(struct kg_room_state *s)
         "[screen]のtime-zoneの値が正しくありません。Asia/Tokyoのような時間帯の名前にしてください。");
 }
 
+static void error_before_enrolment(struct kg_room_state *s)
+{
+    kg_room_state_init(s);
+    s->wall_us = STATES_WALL_US;
+    s->screen = KG_SCREEN_ERROR;
+    s->error.problem = KG_PROBLEM_RELAY_UNTRUSTED;
+    s->error.retryable = s->error.no_home = true;
+    kg_room_text_set(s->error.detail, sizeof(s->error.detail),
+                     "self-signed certificate in certificate chain (certificate of other)");
+}
+
+static void home_certificate(struct kg_room_state *s)
+{
+    day(s);
+    s->certificate_end_us = STATES_WALL_US + INT64_C(13) * 1440 * MINUTE_US;
+}
+
+static void enrolment(struct kg_room_state *s)
+{
+    static const char print[] = "5F:0B:D3:41:7C:9A:EE:02:88:1D:6B:F4:35:C7:90:AB:"
+                                "E1:24:59:BC:03:7F:D8:66:4A:92:1E:C5:0D:F3:B7:28";
+    kg_room_state_init(s);
+    s->wall_us = STATES_WALL_US;
+    s->screen = KG_SCREEN_ENROLMENT;
+    s->enrolment.step = KG_ENROLMENT_WAITING;
+    s->enrolment.until_us = STATES_WALL_US + 29 * MINUTE_US;
+    kg_room_text_set(s->enrolment.code, sizeof(s->enrolment.code), "7QM-0WD-XH8");
+    kg_room_text_set(s->enrolment.key, sizeof(s->enrolment.key), print);
+    kg_room_text_set(s->enrolment.authority, sizeof(s->enrolment.authority), print);
+    kg_room_text_set(s->enrolment.serial, sizeof(s->enrolment.serial), "10000000A3C5F27E");
+    kg_room_text_set(s->enrolment.relay, sizeof(s->enrolment.relay), "relay.kaku.example");
+}
+
+static void enrolment_preparing(struct kg_room_state *s)
+{
+    enrolment(s);
+    s->enrolment.step = KG_ENROLMENT_PREPARING;
+}
+
+/* The widest code, about to end, and names too long for their place. */
+static void enrolment_away(struct kg_room_state *s)
+{
+    enrolment(s);
+    s->enrolment.away = true;
+    s->enrolment.until_us = STATES_WALL_US + MINUTE_US / 2;
+    kg_room_text_set(s->enrolment.code, sizeof(s->enrolment.code), "WWW-MMM-WWW");
+    kg_room_text_set(s->enrolment.serial, sizeof(s->enrolment.serial),
+                     "1234567890123456789012345678901234567890123456789012345678901234");
+    kg_room_text_set(s->enrolment.relay, sizeof(s->enrolment.relay),
+                     "kaigi-relay.joho-system.kyodo-riyo.kaku.kaku-ken.example.lg.invalid");
+}
+
+static void enrolment_rejected(struct kg_room_state *s)
+{
+    enrolment(s);
+    s->enrolment.step = KG_ENROLMENT_REJECTED;
+}
+
+static void enrolment_busy(struct kg_room_state *s)
+{
+    enrolment(s);
+    s->enrolment.step = KG_ENROLMENT_BUSY;
+    s->enrolment.serial[0] = '\0';
+}
+
 #define ERROR_CASE(lower, UPPER)                                                                             \
     static void error_##lower(struct kg_room_state *s)                                                       \
     {                                                                                                        \
@@ -419,6 +484,7 @@ const struct state_case state_cases[] = {
     {"home-three", home_three, false, false, 0},
     {"home-twelve", home_twelve, false, false, 0},
     {"home-counted", home_counted, false, false, 0},
+    {"home-certificate", home_certificate, false, false, 0},
     {"joining", joining, false, false, 0},
     {"joining-again", rejoining, false, false, 0},
     {"meeting", meeting, true, true, 0},
@@ -457,6 +523,12 @@ const struct state_case state_cases[] = {
     {"error-media", error_media, false, false, 0},
     {"error-identity", error_identity, false, false, 0},
     {"error-internal", error_internal, false, false, 0},
+    {"error-before-enrolment", error_before_enrolment, false, false, 0},
+    {"enrolment", enrolment, false, false, 0},
+    {"enrolment-preparing", enrolment_preparing, false, false, 0},
+    {"enrolment-away", enrolment_away, false, false, 0},
+    {"enrolment-rejected", enrolment_rejected, false, false, 0},
+    {"enrolment-busy", enrolment_busy, false, false, 0},
 };
 const size_t state_case_count = KG_ARRAY_LEN(state_cases);
 
