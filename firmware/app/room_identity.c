@@ -77,13 +77,16 @@ static EVP_PKEY *make_key(const char *path)
     return key;
 }
 
-static X509_REQ *make_request(EVP_PKEY *key, const char *common_name)
+X509_REQ *kg_room_identity_request(EVP_PKEY *key, const char *common_name, const char *serial_number)
 {
     X509_REQ *request = X509_REQ_new();
     X509_NAME *name = request ? X509_REQ_get_subject_name(request) : NULL;
     bool ok = name && X509_REQ_set_version(request, 0) == 1 &&
               X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
                                          (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+              (!serial_number || !serial_number[0] ||
+               X509_NAME_add_entry_by_NID(name, NID_serialNumber, MBSTRING_ASC,
+                                          (const unsigned char *)serial_number, -1, -1, 0) == 1) &&
               X509_REQ_set_pubkey(request, key) == 1 && X509_REQ_sign(request, key, EVP_sha256()) > 0;
     if (!ok) {
         X509_REQ_free(request);
@@ -99,7 +102,7 @@ bool kg_room_identity_make(const char *key_file, const char *csr_file, const cha
     EVP_PKEY *key = access(key_file, F_OK) == 0 ? load_key(key_file) : make_key(key_file);
     if (!key)
         return false;
-    X509_REQ *request = make_request(key, common_name);
+    X509_REQ *request = kg_room_identity_request(key, common_name, NULL);
     EVP_PKEY_free(key);
     if (!request) {
         log_file(csr_file, "no certificate request could be made");

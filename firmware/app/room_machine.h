@@ -43,6 +43,9 @@ KG_MUST_CHECK struct kg_room_machine *kg_room_machine_create(const struct kg_pri
 void kg_room_machine_destroy(struct kg_room_machine *machine);
 
 void kg_room_machine_intent(struct kg_room_machine *machine, const struct kg_intent *intent);
+/* The connection is to be made anew, though nothing is wrong with it: at home only, where nobody notices.
+ * false: not now. */
+KG_MUST_CHECK bool kg_room_machine_reconnect(struct kg_room_machine *machine);
 void kg_room_machine_closed(struct kg_room_machine *machine, const struct kg_ws_close *close);
 void kg_room_machine_message(struct kg_room_machine *machine, const struct kg_message *message);
 void kg_room_machine_media(struct kg_room_machine *machine, const struct kg_media_report *report);
@@ -52,6 +55,8 @@ void kg_room_machine_remember(struct kg_room_machine *machine, const struct kg_r
  * the relay sent them; 0: it never did. */
 void kg_room_machine_agenda(struct kg_room_machine *machine, const struct kg_room_meeting *meetings,
                             uint32_t count, int64_t agenda_us);
+/* Wall time of the end of the room's certificate that home tells of; 0: none. */
+void kg_room_machine_certificate(struct kg_room_machine *machine, int64_t end_us);
 /* Those of the days after, by start: only shown. */
 void kg_room_machine_next(struct kg_room_machine *machine, const struct kg_agenda_day *next);
 /* Before the inputs above, and whenever next_us has come: they all happen at the time last said here. */

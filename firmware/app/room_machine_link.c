@@ -35,6 +35,16 @@ void kg_room_machine_connect(struct kg_room_machine *m)
     kg_room_machine_act(m, KG_ROOM_CONNECT);
 }
 
+bool kg_room_machine_reconnect(struct kg_room_machine *m)
+{
+    if (m->link == KG_ROOM_LINK_CONNECTING || m->state.screen != KG_SCREEN_HOME)
+        return false;
+    if (m->link == KG_ROOM_LINK_READY)
+        kg_room_machine_act(m, KG_ROOM_CONNECT);
+    m->link = m->link == KG_ROOM_LINK_READY ? KG_ROOM_LINK_CONNECTING : m->link;
+    return true;
+}
+
 static void on_joined(struct kg_room_machine *m, const struct kg_message *message)
 {
     if (!kg_room_machine_in_call(m) || message->joined.request != m->request)

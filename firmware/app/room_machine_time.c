@@ -16,6 +16,11 @@ void kg_room_machine_agenda(struct kg_room_machine *m, const struct kg_room_meet
     kg_room_machine_try_auto_join(m);
 }
 
+void kg_room_machine_certificate(struct kg_room_machine *m, int64_t end_us)
+{
+    m->state.certificate_end_us = end_us;
+}
+
 void kg_room_machine_next(struct kg_room_machine *m, const struct kg_agenda_day *next)
 {
     kg_room_view_next(&m->state, next);

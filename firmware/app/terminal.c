@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "app/agenda_cache.h"
+#include "app/device_enrolment.h"
 #include "app/finger.h"
 #include "app/link.h"
 #include "app/picture_slots.h"
+#include "app/renewer.h"
 #include "app/room_machine.h"
 #include "app/room_memory.h"
 #include "app/room_view.h"
@@ -33,6 +35,7 @@ struct terminal {
     struct kg_agenda_cache *agenda;
     struct kg_room_machine *machine;
     struct kg_link *link;
+    struct kg_renewer *renewer;
     struct kg_room_name name; /* as kept in the state folder */
     enum kg_media_path path;
     int64_t next_day_us; /* wall */
@@ -113,6 +116,7 @@ static void hear(struct terminal *t, struct kg_link_event *event)
 {
     switch (event->kind) {
     case KG_LINK_CLOSED:
+        kg_renewer_closed(t->renewer, event->close.failure, kg_clock_now_us());
         kg_room_machine_closed(t->machine, &event->close);
         break;
     case KG_LINK_MEDIA:
@@ -122,6 +126,8 @@ static void hear(struct terminal *t, struct kg_link_event *event)
         if (event->message->type == KG_MESSAGE_AGENDA &&
             kg_agenda_cache_put(t->agenda, event->message->agenda.calendar, kg_clock_wall_us()))
             show_agenda(t);
+        if (event->message->type == KG_MESSAGE_WELCOME)
+            kg_renewer_welcomed(t->renewer);
         kg_room_machine_message(t->machine, event->message);
         kg_room_memory_keep(t->settings.state_folder, &kg_room_machine_state(t->machine)->room, &t->name);
         kg_message_destroy(event->message);
@@ -150,6 +156,13 @@ static int wait_ms(const struct terminal *t, int64_t now_us)
     return ms < 0 ? 0 : ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : (int)ms;
 }
 
+static void renew(struct terminal *t, int64_t now_us, int64_t wall_us)
+{
+    if (kg_renewer_tick(t->renewer, now_us, wall_us) && kg_room_machine_reconnect(t->machine))
+        kg_renewer_connecting(t->renewer);
+    kg_room_machine_certificate(t->machine, kg_renewer_end_us(t->renewer, wall_us));
+}
+
 static void turn(struct terminal *t)
 {
     struct kg_intent intents[INTENTS];
@@ -160,6 +173,7 @@ static void turn(struct terminal *t)
         hear(t, &event);
     if (wall_us >= t->next_day_us)
         show_agenda(t);
+    renew(t, now_us, wall_us);
     act(t);
     show_pictures(t, now_us);
     kg_ui_update(t->ui, kg_room_machine_state(t->machine));
@@ -224,7 +238,8 @@ static bool wire(struct terminal *t)
     t->agenda = kg_agenda_cache_create(t->settings.state_folder);
     t->machine = kg_room_machine_create(&privacy, kg_random_u32(), t->options->join, kg_clock_now_us(),
                                         kg_clock_wall_us());
-    if (!t->pictures || !t->agenda || !t->machine)
+    t->renewer = kg_renewer_create(&t->settings, kg_ui_wake);
+    if (!t->pictures || !t->agenda || !t->machine || !t->renewer)
         return false;
     kg_room_memory_load(t->settings.state_folder, &t->name);
     kg_room_machine_remember(t->machine, &t->name);
@@ -241,6 +256,7 @@ static bool wire(struct terminal *t)
 static void unwire(struct terminal *t)
 {
     kg_link_destroy(t->link);
+    kg_renewer_destroy(t->renewer);
     kg_room_machine_destroy(t->machine);
     kg_agenda_cache_destroy(t->agenda);
     kg_picture_slots_destroy(t->pictures);
@@ -289,6 +305,31 @@ static bool wait_for_settings(struct terminal *t, const struct kg_settings_error
     return false;
 }
 
+/* Until there is a certificate: the page of this device's code. */
+static bool enrol(struct terminal *t)
+{
+    struct kg_intent intents[INTENTS];
+    int64_t now_us = kg_clock_now_us();
+    bool done = false;
+    struct kg_device_enrolment *enrolment = kg_device_enrolment_create(&t->settings, kg_ui_wake, now_us);
+    while (enrolment && !t->quit && !done) {
+        done = kg_device_enrolment_tick(enrolment, now_us, kg_clock_wall_us());
+        kg_ui_update(t->ui, kg_device_enrolment_state(enrolment));
+        int64_t wait_us = KG_MAX(kg_device_enrolment_next_us(enrolment) - now_us, INT64_C(0));
+        int wait = (int)KG_MIN(wait_us / 1000 + 1, (int64_t)LONGEST_WAIT_MS);
+        size_t count = kg_ui_step(t->ui, now_us, done ? 0 : wait, intents, INTENTS);
+        now_us = kg_clock_now_us();
+        for (size_t i = 0; i < count; i++) {
+            t->quit = t->quit || intents[i].kind == KG_INTENT_QUIT;
+            if (intents[i].kind == KG_INTENT_RETRY)
+                kg_device_enrolment_again(enrolment, now_us);
+        }
+        t->quit = !kg_finger_run(t->finger, t->ui) || t->quit || kg_signals_caught() || now_us >= t->end_us;
+    }
+    kg_device_enrolment_destroy(enrolment);
+    return done;
+}
+
 static bool load_settings(struct terminal *t, struct kg_settings_error *error)
 {
     if (kg_terminal_settings_load(t->options->config, &t->settings, error)) {
@@ -318,6 +359,10 @@ int kg_terminal_run(const struct kg_terminal_options *options)
     t.finger = kg_finger_create(options->tap_folder, kg_ui_wake);
     if (!loaded && !wait_for_settings(&t, &error)) {
         status = EXIT_SUCCESS;
+        goto close_ui;
+    }
+    if (kg_device_enrolment_is_needed(&t.settings) && !enrol(&t)) {
+        status = t.quit ? EXIT_SUCCESS : EXIT_FAILURE;
         goto close_ui;
     }
     if (apply_options(&t) && wire(&t)) {
