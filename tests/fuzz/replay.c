@@ -33,7 +33,7 @@ static void run(const uint8_t *data, size_t size)
 
 static void mutate_and_run(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size + 64);
+    uint8_t *copy = calloc(1, size + 64);
     for (int i = 0; i < MUTATIONS; i++) {
         memcpy(copy, data, size);
         size_t n = size;
