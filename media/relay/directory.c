@@ -9,18 +9,22 @@
 
 enum { LAYER_KEY_BYTES = 96 };
 
-#define FREE_OF(kind, type)                                                                                  \
-    static void free_##kind(void *data)                                                                      \
+#define ENDS_OF(kind)                                                                                        \
+    static void finish_##kind(void *row)                                                                     \
     {                                                                                                        \
-        kg_store_##kind##_finish((type *)data);                                                              \
-        free(data);                                                                                          \
+        kg_store_##kind##_finish(row);                                                                       \
+    }                                                                                                        \
+    static void free_##kind(void *row)                                                                       \
+    {                                                                                                        \
+        finish_##kind(row);                                                                                  \
+        free(row);                                                                                           \
     }
-FREE_OF(organization, struct kg_store_organization)
-FREE_OF(room, struct kg_store_room)
-FREE_OF(administrator, struct kg_store_administrator)
-FREE_OF(certificate, struct kg_store_certificate)
-FREE_OF(community, struct kg_store_community)
-FREE_OF(meeting, struct kg_meeting)
+ENDS_OF(organization)
+ENDS_OF(room)
+ENDS_OF(administrator)
+ENDS_OF(certificate)
+ENDS_OF(community)
+ENDS_OF(meeting)
 
 /* A SHA-256 is as good a hash as any. */
 static guint hash_fingerprint(gconstpointer key)
@@ -67,31 +71,33 @@ void kg_directory_destroy(struct kg_directory *d)
     free(d);
 }
 
-/* Puts what was copied where the old one stands, so that pointers to it stay good; or as a new entry. */
-#define PUT(d, table, kind, type, copy)                                                                      \
-    do {                                                                                                     \
-        type *old_ = g_hash_table_lookup((d)->table, (copy)->id);                                            \
-        if (old_) {                                                                                          \
-            kg_store_##kind##_finish(old_);                                                                  \
-            *old_ = *(copy);                                                                                 \
-            return true;                                                                                     \
-        }                                                                                                    \
-        type *added_ = malloc(sizeof *added_);                                                               \
-        if (!added_) {                                                                                       \
-            kg_store_##kind##_finish(copy);                                                                  \
-            return false;                                                                                    \
-        }                                                                                                    \
-        *added_ = *(copy);                                                                                   \
-        g_hash_table_insert((d)->table, g_strdup(added_->id), added_);                                       \
-        return true;                                                                                         \
-    } while (0)
+/* Puts what was copied where the old one stands, so that pointers to it stay good; or as a new entry. Every
+ * kind's first member is its id. */
+static bool put_row(GHashTable *table, void *copy, size_t size, void (*finish)(void *row))
+{
+    char *id = *(char **)copy;
+    void *old = g_hash_table_lookup(table, id);
+    if (old) {
+        finish(old);
+        memcpy(old, copy, size);
+        return true;
+    }
+    void *added = malloc(size);
+    if (!added) {
+        finish(copy);
+        return false;
+    }
+    memcpy(added, copy, size);
+    g_hash_table_insert(table, g_strdup(id), added);
+    return true;
+}
 
 static bool put_organization(struct kg_directory *d, const struct kg_store_organization *organization)
 {
     struct kg_store_organization copy;
     if (!kg_store_organization_copy(&copy, organization))
         return false;
-    PUT(d, organizations, organization, struct kg_store_organization, &copy);
+    return put_row(d->organizations, &copy, sizeof copy, finish_organization);
 }
 
 static bool put_certificate(struct kg_directory *d, const struct kg_store_certificate *certificate)
@@ -158,7 +164,7 @@ static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
         return false;
     copy.revoked_s = revoked_s;
     d->changes++;
-    PUT(d, rooms, room, struct kg_store_room, &copy);
+    return put_row(d->rooms, &copy, sizeof copy, finish_room);
 }
 
 static bool put_administrator(struct kg_directory *d, const struct kg_store_administrator *administrator)
@@ -174,7 +180,7 @@ static bool put_administrator(struct kg_directory *d, const struct kg_store_admi
         !kg_store_administrator_copy(&copy, administrator))
         return false;
     copy.revoked_s = revoked_s;
-    PUT(d, administrators, administrator, struct kg_store_administrator, &copy);
+    return put_row(d->administrators, &copy, sizeof copy, finish_administrator);
 }
 
 static int place_of(const struct kg_store_community *community, const char *room)
@@ -226,7 +232,7 @@ static bool put_community(struct kg_directory *d, const struct kg_store_communit
         if (!room || !kg_directory_in_community(&copy, room->organization_id))
             take_out(&copy, i);
     }
-    PUT(d, communities, community, struct kg_store_community, &copy);
+    return put_row(d->communities, &copy, sizeof copy, finish_community);
 }
 
 static bool join_community(struct kg_directory *d, const char *id, const char *room, bool in)
@@ -542,7 +548,7 @@ int kg_directory_setting(const struct kg_directory *d, const struct kg_policy_la
     return kg_policy_resolve(layers, key, value);
 }
 
-/* Lists. Every kind's first member is its id. */
+/* Lists. */
 
 static int by_id(const void *a, const void *b)
 {
@@ -560,7 +566,7 @@ const void **kg_directory_sorted(GHashTable *table, size_t *count, int (*compare
     g_hash_table_iter_init(&iter, table);
     while (values && g_hash_table_iter_next(&iter, NULL, &value))
         values[(*count)++] = value;
-    if (values)
+    if (values && *count)
         qsort(values, *count, sizeof *values, compare);
     return values;
 }

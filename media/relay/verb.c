@@ -300,7 +300,7 @@ void kg_call_overtake(struct kg_call *call, const char *id)
 #define COPY_OF(kind, type)                                                                                  \
     static void *copy_##kind(const void *from)                                                               \
     {                                                                                                        \
-        type *copy = malloc(sizeof *copy);                                                                   \
+        void *copy = malloc(sizeof(type));                                                                   \
         if (copy && kg_store_##kind##_copy(copy, from))                                                      \
             return copy;                                                                                     \
         free(copy);                                                                                          \
