@@ -78,8 +78,8 @@ static bool fail(const char *text)
 
 static bool make_queues(struct relay *r)
 {
-    /* As many as may be connected: after a power cut every room is in this queue at once, and one that is sent
-     * away there only comes again. */
+    /* As many as may be connected: after a power cut every room is in this queue at once, and one that is
+     * sent away there only comes again. */
     unsigned accepted = (unsigned)r->settings.connections;
     r->control_accepted = kg_queue_create(accepted, sizeof(struct kg_accepted));
     r->worker_events = kg_queue_create(WORKER_EVENTS, sizeof(struct kg_worker_event));
