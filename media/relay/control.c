@@ -304,6 +304,7 @@ static bool open_service(struct kg_control *c)
     c->vhost = kg_tls_server_vhost(kg_loop_lws(c->loop), "kaigi-control", "http/1.1", c->protocols, NULL, c);
     if (!c->vhost)
         return false;
+    kg_tls_server_ends(c->params.tls, &c->ends);
     c->watches[0] = kg_loop_watch(c->loop, kg_queue_fd(c->commands), on_command, c);
     c->watches[1] = kg_loop_watch(c->loop, kg_queue_fd(c->params.accepted), on_accepted, c);
     c->watches[2] = kg_loop_watch(c->loop, kg_queue_fd(c->params.worker_events), on_worker_event, c);
