@@ -141,7 +141,6 @@ static bool use(struct kg_device_enrolment *e, struct kg_est_reply *reply, int64
     }
     if (kg_identity_store_put(&e->files, e->key, reply->certificates)) {
         kg_identity_store_confirm(&e->files); /* what was there before is nothing to go back to */
-        kg_clock_floor_raise(&e->clock, wall_us / 1000000);
         kg_log(KG_LOG_INFO, "app", "app.enrolled", "this device is enrolled");
         return true;
     }

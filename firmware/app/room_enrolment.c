@@ -26,7 +26,7 @@ void kg_room_enrolment_init(struct kg_room_enrolment *e, uint32_t seed, int64_t 
 
 static void forget_key(struct kg_room_enrolment *e, int64_t now_us)
 {
-    e->keyed = e->known = false;
+    e->keyed = e->known = e->last = false;
     e->step = KG_ENROLMENT_PREPARING;
     e->next_us = now_us;
 }
@@ -35,6 +35,10 @@ enum kg_enrol_act kg_room_enrolment_next(struct kg_room_enrolment *e, int64_t no
 {
     if (e->asking)
         return KG_ENROL_WAIT;
+    if (e->known && now_us >= e->until_us && !e->last) {
+        e->last = e->asking = true; /* it may have been approved this very moment */
+        return KG_ENROL_ASK;
+    }
     if (e->known && now_us >= e->until_us) {
         kg_log(KG_LOG_WARN, "app", "app.enrolment-expired",
                "nobody has approved this device's code in half an hour: it gets a new one");

@@ -25,6 +25,7 @@ struct kg_room_enrolment {
     enum kg_enrolment_step step;
     bool keyed, asking;
     bool known;       /* the relay has this key: its time runs */
+    bool last;        /* its time is over, and it was asked for once more */
     int64_t until_us; /* of the key; while known */
     int64_t next_us;  /* when to act */
     unsigned failures;

@@ -21,7 +21,7 @@ static int remove_folder(void **state)
     return system(command);
 }
 
-static void write_file(const char *name, const char *text)
+static inline void write_file(const char *name, const char *text)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", folder, name);

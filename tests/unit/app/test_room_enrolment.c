@@ -89,6 +89,8 @@ static void test_a_new_code_after_half_an_hour(void **state)
         assert_true(due_us <= end_us);
         now_us = due_us;
     }
+    ask(); /* approved in the last moment? */
+    answer(KG_EST_PENDING, 10, 0);
     make_key();
     show();
     assert_int_equal(shown.enrolment.step, KG_ENROLMENT_PREPARING);
