@@ -9,6 +9,7 @@
 
 static unsigned tunnels_tried;
 static bool no_pacer, told_watched;
+static uint32_t told_bps;
 
 /* --- what the call hands to others ---------------------------------------------------------------------- */
 
@@ -92,7 +93,8 @@ void kg_send_video_set_watched(struct kg_send_video *video, bool watched)
 
 void kg_send_video_set_rate(struct kg_send_video *video, uint32_t rate_bps)
 {
-    (void)video, (void)rate_bps;
+    (void)video;
+    told_bps = rate_bps;
 }
 
 void kg_send_audio_set_loss(struct kg_send_audio *audio, uint32_t percent)
@@ -228,12 +230,32 @@ static void only_what_is_watched_is_coded(void **state)
     assert_false(told_watched);
 }
 
+/* What administrators allow the camera holds at once, and is not what the line carries. */
+static void the_camera_keeps_to_its_limit(void **state)
+{
+    (void)state;
+    struct room room;
+    open_room(&room, KG_MEDIA_PATH_UDP);
+    assert_true(kg_call_answer(room.call, room.answer));
+    int64_t now_us = kg_clock_now_us();
+    kg_call_adapt(room.call, now_us);
+    assert_in_range(told_bps, 800000, 1000000);
+    kg_call_limit_video(room.call, 300000);
+    kg_call_adapt(room.call, now_us + 100000);
+    assert_in_range(told_bps, 270000, 300000);
+    kg_call_limit_video(room.call, UINT32_MAX);
+    kg_call_adapt(room.call, now_us + 200000);
+    assert_in_range(told_bps, 800000, 1000000);
+    close_room(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_cannot_start_watches_nothing),
         cmocka_unit_test(a_tunnel_that_cannot_be_tried_is_asked_for_again),
         cmocka_unit_test(only_what_is_watched_is_coded),
+        cmocka_unit_test(the_camera_keeps_to_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -671,6 +671,32 @@ static void test_policy_leaves_meetings_alone(void **state)
     kg_room_machine_destroy(room.machine);
 }
 
+/* With a new certificate, at home only: a meeting is not disturbed for it. */
+static void test_reconnects_at_home_only(void **state)
+{
+    (void)state;
+    struct room room = start(on, NULL);
+    tick(&room, 0);
+    expect(&room, KG_ROOM_CONNECT);
+    assert_false(kg_room_machine_reconnect(room.machine)); /* with which one? */
+    welcome(&room);
+    assert_true(kg_room_machine_reconnect(room.machine));
+    expect(&room, KG_ROOM_CONNECT);
+    tick(&room, 60 * SECOND_US);
+    expect_nothing(&room);
+    welcome(&room);
+    intent(&room, KG_INTENT_JOIN);
+    expect(&room, KG_ROOM_JOIN);
+    assert_false(kg_room_machine_reconnect(room.machine));
+    expect_nothing(&room);
+    kg_room_machine_destroy(room.machine);
+    room = at_home(on);
+    closed(&room, KG_WS_CLOSED);
+    assert_true(kg_room_machine_reconnect(room.machine)); /* it comes back with it by itself */
+    expect_nothing(&room);
+    kg_room_machine_destroy(room.machine);
+}
+
 static void test_auto_join(void **state)
 {
     (void)state;
@@ -754,6 +780,7 @@ int main(void)
         cmocka_unit_test(test_never_unmuted),
         cmocka_unit_test(test_policy_mutes_joins),
         cmocka_unit_test(test_policy_leaves_meetings_alone),
+        cmocka_unit_test(test_reconnects_at_home_only),
         cmocka_unit_test(test_auto_join),
         cmocka_unit_test(test_meetings_follow_the_clock),
         cmocka_unit_test(test_devices),

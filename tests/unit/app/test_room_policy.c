@@ -22,6 +22,10 @@ static void test_what_is_said_narrows(void **state)
     assert_int_equal(kg_room_policy_path(&policy, KG_MEDIA_PATH_TUNNEL), KG_MEDIA_PATH_TUNNEL);
     kg_room_policy_mute(&policy, &muted);
     assert_true(muted.microphone && muted.camera);
+    hear(&policy, (struct kg_message){.type = KG_MESSAGE_POLICY,
+                                      .policy = {.microphone_muted = KG_SAY_NO, .camera_muted = KG_SAY_NO}});
+    kg_room_policy_mute(&policy, &muted);
+    assert_true(muted.microphone && muted.camera);
     hear(&policy, (struct kg_message){.type = KG_MESSAGE_POLICY, .policy = {.udp = KG_UDP_NEVER}});
     assert_int_equal(kg_room_policy_video_bps(&policy, 100000), UINT32_MAX);
     assert_int_equal(kg_room_policy_path(&policy, KG_MEDIA_PATH_UDP), KG_MEDIA_PATH_TUNNEL);
