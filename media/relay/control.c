@@ -85,6 +85,7 @@ static uint64_t revision_of(const char *calendar)
 void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
 {
     s->agenda_due = false;
+    s->agenda_stamp = kg_directory_agenda_stamp(c->directory, s->room->id);
     int64_t now_us = kg_clock_wall_us();
     char *calendar = kg_directory_calendar(c->directory, s->room->id, now_us - AGENDA_BEFORE_US,
                                            now_us + AGENDA_AFTER_US, AGENDA_MAX_BYTES);
@@ -115,10 +116,12 @@ static void on_rename(void *user, int64_t now_us)
     }
 }
 
+/* Writing two thousand calendars takes most of a second: only where something may be new. */
 static void mark_agendas(struct kg_control *c)
 {
     for (struct kg_session *s = c->sessions; s; s = s->next)
-        s->agenda_due = s->greeted && !s->closing;
+        s->agenda_due = s->greeted && !s->closing &&
+                        s->agenda_stamp != kg_directory_agenda_stamp(c->directory, s->room->id);
 }
 
 void kg_control_send_agendas(struct kg_control *c)

@@ -53,6 +53,7 @@ struct kg_directory *kg_directory_create(void)
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
     d->invitations =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    d->stamps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return d;
 }
 
@@ -67,6 +68,7 @@ void kg_directory_destroy(struct kg_directory *d)
     g_hash_table_destroy(d->communities);
     g_hash_table_destroy(d->layers);
     g_hash_table_destroy(d->invitations);
+    g_hash_table_destroy(d->stamps);
     g_hash_table_destroy(d->meetings);
     free(d);
 }
@@ -97,6 +99,7 @@ static bool put_organization(struct kg_directory *d, const struct kg_store_organ
     struct kg_store_organization copy;
     if (!kg_store_organization_copy(&copy, organization))
         return false;
+    kg_directory_touch_all_agendas(d);
     return put_row(d->organizations, &copy, sizeof copy, finish_organization);
 }
 
@@ -164,6 +167,7 @@ static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
         return false;
     copy.revoked_s = revoked_s;
     d->changes++;
+    kg_directory_touch_agendas(d, room->id);
     return put_row(d->rooms, &copy, sizeof copy, finish_room);
 }
 
@@ -293,6 +297,7 @@ static void remove_organization(struct kg_directory *d, const char *id)
     layer_key(KG_POLICY_ORGANIZATION, id, key);
     g_hash_table_remove(d->layers, key);
     kg_directory_remove_meetings(d, is_of_organization, id);
+    kg_directory_touch_all_agendas(d);
     g_hash_table_iter_init(&iter, d->communities);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         struct kg_store_community *community = value;

@@ -99,6 +99,9 @@ void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES
 bool kg_directory_invites(const struct kg_meeting *meeting, const char *room);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
+/* Another number whenever what a room's agenda tells may have changed: meetings that list it, rooms and
+ * organizations in them, or time (kg_directory_prune). */
+uint64_t kg_directory_agenda_stamp(const struct kg_directory *directory, const char *room);
 
 /* The calendar one room may see: its own meetings that touch [from_us, to_us), the other rooms in them by
  * name, at most max_bytes (first names, then the latest meetings are left out, the latter logged). free().

@@ -6,6 +6,32 @@
 #include "base/log.h"
 #include "relay/directory_internal.h"
 
+static void touch(struct kg_directory *d, const char *room)
+{
+    g_hash_table_insert(d->stamps, g_strdup(room), GSIZE_TO_POINTER(++d->stamp));
+}
+
+void kg_directory_touch_agendas(struct kg_directory *d, const char *room)
+{
+    const GPtrArray *meetings = g_hash_table_lookup(d->invitations, room);
+    for (guint i = 0; meetings && i < meetings->len; i++) {
+        const struct kg_meeting *m = g_ptr_array_index(meetings, i);
+        for (uint16_t j = 0; j < m->room_count; j++)
+            touch(d, m->rooms[j]);
+    }
+}
+
+void kg_directory_touch_all_agendas(struct kg_directory *d)
+{
+    d->stamp_all = ++d->stamp;
+}
+
+uint64_t kg_directory_agenda_stamp(const struct kg_directory *d, const char *room)
+{
+    size_t own = GPOINTER_TO_SIZE(g_hash_table_lookup(d->stamps, room));
+    return KG_MAX(own, d->stamp_all);
+}
+
 /* Thousands of rooms ask for their agendas at once: none looks through the others' meetings. */
 static void list_invitations(struct kg_directory *d, struct kg_meeting *m)
 {
@@ -16,6 +42,7 @@ static void list_invitations(struct kg_directory *d, struct kg_meeting *m)
             g_hash_table_insert(d->invitations, g_strdup(m->rooms[i]), meetings);
         }
         g_ptr_array_add(meetings, m);
+        touch(d, m->rooms[i]);
     }
 }
 
@@ -25,6 +52,7 @@ static void drop_invitations(struct kg_directory *d, struct kg_meeting *m)
         GPtrArray *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
         if (meetings && g_ptr_array_remove_fast(meetings, m) && meetings->len == 0)
             g_hash_table_remove(d->invitations, m->rooms[i]);
+        touch(d, m->rooms[i]);
     }
 }
 
@@ -87,6 +115,8 @@ static bool ended_before(const struct kg_meeting *meeting, const void *before_us
 void kg_directory_prune(struct kg_directory *d, int64_t before_us)
 {
     kg_directory_remove_meetings(d, ended_before, &before_us);
+    kg_directory_touch_all_agendas(d);
+    g_hash_table_remove_all(d->stamps); /* all older than that */
 }
 
 static int by_start(const void *a, const void *b)

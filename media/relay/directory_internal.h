@@ -15,8 +15,13 @@ struct kg_directory {
     GHashTable *meetings;    /* by id */
     GHashTable *invitations; /* room → GPtrArray of the meetings that list it */
     uint64_t changes;        /* of rooms and certificates */
+    GHashTable *stamps;      /* room → stamp when its agenda may last have changed */
+    size_t stamp, stamp_all; /* the last one given; … to every room */
 };
 
+/* The agendas of all rooms that share a meeting with this one may have changed; of all rooms there are. */
+void kg_directory_touch_agendas(struct kg_directory *directory, const char *room);
+void kg_directory_touch_all_agendas(struct kg_directory *directory);
 /* Those of whom this is true. */
 void kg_directory_remove_meetings(struct kg_directory *directory,
                                   bool (*goes)(const struct kg_meeting *meeting, const void *user),

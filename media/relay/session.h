@@ -37,6 +37,7 @@ struct kg_session {
     bool agenda_due;                 /* it may have changed since it was sent */
     struct kg_message_policy policy; /* as it was told last */
     uint64_t agenda_revision;
+    uint64_t agenda_stamp; /* kg_directory_agenda_stamp when it was written */
     struct kg_ws_queue queue;
     uint8_t *incoming;
     size_t incoming_size, incoming_capacity;

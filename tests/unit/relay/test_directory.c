@@ -221,6 +221,55 @@ static void test_invitations_follow_their_meetings(void **state)
     kg_directory_destroy(d);
 }
 
+static uint64_t told[3];
+
+/* Whose agenda counts as changed since the last call: a bit for each of a, b, c. */
+static unsigned stamped(const struct kg_directory *d)
+{
+    static const char *const rooms[] = {"a", "b", "c"};
+    unsigned changed = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t stamp = kg_directory_agenda_stamp(d, rooms[i]);
+        changed |= (unsigned)(stamp != told[i]) << i;
+        told[i] = stamp;
+    }
+    return changed;
+}
+
+/* Where nothing can be new, no agenda is written again; where something is, it always is. */
+static void test_whose_agenda_may_be_new(void **state)
+{
+    (void)state;
+    enum { A = 1, B = 2, C = 4 };
+    struct kg_directory *d = kg_directory_create();
+    char *both[] = {"a", "b"}, *only_b[] = {"b"};
+    struct kg_meeting m = meeting_of("kaku/m", 1795222800, both, 2),
+                      less = meeting_of("kaku/m", 1795222800, only_b, 1);
+    struct kg_store_room a = room_of("a", 1), c = room_of("c", 3);
+    struct kg_store_organization kaku = {.id = "kaku", .name = "架空市", .reading = ""};
+    const struct kg_store_change renamed = {.kind = KG_STORE_PUT_ORGANIZATION, .organization = &kaku},
+                                 gone = {.kind = KG_STORE_REMOVE_ORGANIZATION, .id = "kaku"};
+    (void)stamped(d);
+    assert_true(kg_directory_put_meeting(d, &m));
+    assert_int_equal(stamped(d), A | B);
+    assert_true(kg_directory_put_room(d, &a)); /* whose name stands in b's */
+    assert_int_equal(stamped(d), A | B);
+    assert_true(kg_directory_put_room(d, &c));
+    assert_int_equal(stamped(d), 0);
+    assert_true(kg_directory_put_meeting(d, &less));
+    assert_int_equal(stamped(d), A | B);
+    assert_true(kg_directory_put_room(d, &a));
+    assert_int_equal(stamped(d), 0);
+    assert_true(kg_directory_apply(d, &renamed));
+    assert_int_equal(stamped(d), A | B | C);
+    kg_directory_prune(d, 0);
+    assert_int_equal(stamped(d), A | B | C);
+    assert_true(kg_directory_apply(d, &gone));
+    assert_int_equal(stamped(d), A | B | C);
+    assert_int_equal(stamped(d), 0);
+    kg_directory_destroy(d);
+}
+
 static void put_certificate(struct kg_directory *d, uint8_t mark, const char *owner, int64_t revoked_s,
                             int64_t retired_s)
 {
@@ -320,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_names_are_cut_to_fit),
         cmocka_unit_test(test_calendar_is_cut_to_fit),
         cmocka_unit_test(test_invitations_follow_their_meetings),
+        cmocka_unit_test(test_whose_agenda_may_be_new),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_whose_an_id_is_and_who_may_be_invited),
     };
