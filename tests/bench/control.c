@@ -2,6 +2,7 @@
  * of them coming back at once, verbs and revocations meanwhile. Called by tests/bench/control, which starts
  * the relay; figures go to a JSON file. Two threads: main's serves the rooms, the administrator's asks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 
 enum {
     VERBS = 6,
+    DISK_WRITES = 60,
     MAX_ASKED = 100000,
     SECOND_US = 1000000,
     COME_S = 120,
@@ -203,15 +205,42 @@ static json_t *request_of(const struct bench *b, int verb, size_t number)
     }
 }
 
+/* The disk's part of a change: a page written and synced where the store lies. */
+static json_t *measure_disk(const struct bench *b)
+{
+    char path[4096], page[4096] = {0};
+    int64_t took_us[DISK_WRITES];
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/bench.tmp", b->options.state);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (; fd >= 0 && count < DISK_WRITES; count++) {
+        int64_t began_us = kg_clock_now_us();
+        if (write(fd, page, sizeof page) != (ssize_t)sizeof page || fdatasync(fd) != 0)
+            break;
+        took_us[count] = kg_clock_now_us() - began_us;
+        usleep(VERB_APART_US);
+    }
+    if (fd >= 0)
+        close(fd);
+    unlink(path);
+    return spread(took_us, count);
+}
+
 static void *ask_verbs(void *arg)
 {
     struct bench *b = arg;
+    struct kg_usage before = {0}, after = {0};
+    json_object_set_new(b->report, "disk", measure_disk(b));
+    (void)kg_usage_read(b->options.pid, &before);
     for (size_t i = 0; i < b->options.asked && !b->failed; i++) {
         int verb = (int)(i % VERBS);
         int64_t *took_us = &b->took_us[verb][b->took_count[verb]++];
         b->failed = !kg_bench_must(b->options.state, request_of(b, verb, i / VERBS), took_us);
         usleep(VERB_APART_US);
     }
+    (void)kg_usage_read(b->options.pid, &after);
+    json_object_set_new(b->report, "verb_cpu_ms",
+                        json_real((after.cpu_s - before.cpu_s) * 1e3 / (double)b->options.asked));
     atomic_store(&b->asked_all, true);
     return NULL;
 }
