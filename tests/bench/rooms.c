@@ -13,11 +13,11 @@
 
 enum { ANSWER_S = 40, SHOWN_EVERY = 500 };
 
-static json_t *exchange(int fd, const char *text)
+/* The answer's bytes; free(). NULL: memory. */
+static char *exchange(int fd, const char *text, size_t *answer_size)
 {
     size_t size = strlen(text), done = 0, capacity = 1 << 16, used = 0;
     char *answer = malloc(capacity);
-    json_error_t error;
     while (done < size) {
         ssize_t sent = send(fd, text + done, size - done, MSG_NOSIGNAL);
         if (sent <= 0)
@@ -37,17 +37,17 @@ static json_t *exchange(int fd, const char *text)
             break;
         used += (size_t)got;
     }
-    json_t *reply = answer ? json_loadb(answer, used, 0, &error) : NULL;
-    free(answer);
-    return reply;
+    *answer_size = used;
+    return answer;
 }
 
 json_t *kg_bench_ask(const char *state, json_t *request, int64_t *took_us)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = ANSWER_S};
-    json_t *reply = NULL;
-    char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
+    json_error_t error;
+    size_t size = 0;
+    char *text = json_dumps(request, JSON_COMPACT), *line = NULL, *answer = NULL;
     json_decref(request);
     if (!text || asprintf(&line, "%s\n", text) < 0)
         line = NULL;
@@ -57,11 +57,13 @@ json_t *kg_bench_ask(const char *state, json_t *request, int64_t *took_us)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && line && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
         connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        reply = exchange(fd, line);
+        answer = exchange(fd, line, &size);
     if (took_us)
         *took_us = kg_clock_now_us() - began_us;
     if (fd >= 0)
         close(fd);
+    json_t *reply = answer ? json_loadb(answer, size, 0, &error) : NULL;
+    free(answer);
     if (!reply)
         fprintf(stderr, "bench_control: no answer to %.60s\n", line ? line : "nothing");
     free(line);
