@@ -1,9 +1,11 @@
 #include "app/link.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/call.h"
 #include "app/link_events.h"
@@ -486,6 +488,8 @@ static void open_clock(struct kg_link *link)
     const char *folder = link->params.settings->state_folder;
     if (folder && (size_t)snprintf(path, sizeof path, "%s/clock", folder) >= sizeof path)
         path[0] = '\0';
+    if (folder && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        kg_log(KG_LOG_DEBUG, "app", NULL, "%s: %m", folder); /* told by whoever needs it */
     kg_clock_floor_open(&link->clock, path, kg_clock_floor_build_s());
 }
 
