@@ -86,7 +86,7 @@ static X509_REQ *read_der(const uint8_t *bytes, size_t size)
 
 static X509_REQ *parse(const void *bytes, size_t size)
 {
-    if (size == 0)
+    if (!bytes || size == 0)
         return NULL;
     if (*(const uint8_t *)bytes == 0x30) /* SEQUENCE: DER; PEM begins with text */
         return read_der(bytes, size);

@@ -37,7 +37,8 @@ static bool copy_file(const char *from, const char *to)
 
 static void suffixed(char out[PATH_BYTES], const char *path, const char *suffix)
 {
-    snprintf(out, PATH_BYTES, "%s%s", path, suffix);
+    if (snprintf(out, PATH_BYTES, "%s%s", path, suffix) >= PATH_BYTES)
+        out[0] = '\0'; /* names nothing: whatever is done with it fails */
 }
 
 static void remove_beside(const char *path, const char *suffix)
@@ -53,7 +54,8 @@ static bool put_aside(const char *path, char aside[PATH_BYTES], struct kg_proble
     char log[PATH_BYTES], aside_log[PATH_BYTES];
     int taken = -1;
     for (long long number = (long long)time(NULL); taken != 0; number++) {
-        snprintf(aside, PATH_BYTES, "%s.corrupt-%lld", path, number);
+        if (snprintf(aside, PATH_BYTES, "%s.corrupt-%lld", path, number) >= PATH_BYTES)
+            return kg_problem_set(problem, "the path %s is too long", path);
         taken = renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE);
         if (taken != 0 && errno != EEXIST)
             break;
