@@ -118,7 +118,8 @@ static char *section_of(const char *text, const char *verb)
     }
     if (!from)
         fail_msg("ADMIN.md says nothing of %s", verb);
-    const char *to = strstr(from + 5, "\n##");
+    assert_non_null(from);
+    const char *to = strstr(from + strlen(heading) - 1, "\n##");
     return strndup(from, to ? (size_t)(to - from) : strlen(from));
 }
 
