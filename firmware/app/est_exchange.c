@@ -53,37 +53,54 @@ static void ask(const struct kg_https_ask *request, struct kg_est_reply *reply)
 
 /* What is issued comes alone (RFC 7030 §4.2.3); those who lead from it to the authority are asked for here
  * (§4.1). Whether they do is judged by whoever takes the certificate. */
-static void add_authorities(struct kg_est_exchange *x, struct kg_est_reply *reply)
+static void ask_authorities(struct kg_est_exchange *x, struct kg_est_reply *authorities)
 {
     const struct kg_https_ask request = request_to(x, KG_EST_PATH "/cacerts");
-    struct kg_est_reply authorities;
+    ask(&request, authorities);
+}
+
+/* Takes both apart: *authorities is empty afterwards. */
+static void add_authorities(struct kg_est_reply *reply, struct kg_est_reply *authorities)
+{
     X509 *certificate;
-    ask(&request, &authorities);
-    if (authorities.outcome != KG_EST_ISSUED) {
+    if (authorities->outcome != KG_EST_ISSUED) {
         kg_est_reply_finish(reply);
-        *reply = authorities;
+        *reply = *authorities;
+        *authorities = (struct kg_est_reply){0};
         return;
     }
-    while ((certificate = sk_X509_shift(authorities.certificates)) != NULL) {
+    while ((certificate = sk_X509_shift(authorities->certificates)) != NULL) {
         if (sk_X509_push(reply->certificates, certificate) <= 0)
             X509_free(certificate);
     }
-    kg_est_reply_finish(&authorities);
+    kg_est_reply_finish(authorities);
 }
 
 static void run(void *arg)
 {
     struct kg_est_exchange *x = arg;
     bool known = x->operation == KG_EST_REENROLL;
+    struct kg_est_reply authorities = {0};
     struct kg_https_ask request =
         request_to(x, known ? KG_EST_PATH "/simplereenroll" : KG_EST_PATH "/simpleenroll");
     request.type = KG_EST_REQUEST_TYPE;
     request.body = x->body;
     request.certificate_file = known ? x->settings->identity_certificate_file : NULL;
     request.key_file = known ? x->settings->identity_key_file : NULL;
-    ask(&request, &x->reply);
-    if (x->reply.outcome == KG_EST_ISSUED)
-        add_authorities(x, &x->reply);
+    /* The relay signs a renewal each time it is asked, and only a few that are never used: it is asked when
+     * all else is here. An enrolment it signs once; most answers there are "not yet". */
+    if (known)
+        ask_authorities(x, &authorities);
+    if (!known || authorities.outcome == KG_EST_ISSUED)
+        ask(&request, &x->reply);
+    else
+        add_authorities(&x->reply, &authorities);
+    if (x->reply.outcome == KG_EST_ISSUED) {
+        if (!known)
+            ask_authorities(x, &authorities);
+        add_authorities(&x->reply, &authorities);
+    }
+    kg_est_reply_finish(&authorities);
     atomic_store(&x->done, true);
     x->wake();
 }
