@@ -288,7 +288,12 @@ void kg_identity_store_recover(const struct kg_identity_files *files)
              rename(old.certificate, files->certificate) == 0)
         kg_log(KG_LOG_WARN, "app", "app.identity-recovered",
                "an interrupted return to the old certificate is ended");
-    drop(&fresh);
+    else if (!fits(files->key, files->certificate) && fits(old.key, old.certificate) &&
+             move_pair(&old, files))
+        kg_log(KG_LOG_WARN, "app", "app.identity-recovered",
+               "key and certificate do not fit: back to the old ones");
+    if (fits(files->key, files->certificate)) /* or what is there may be all that fits the key */
+        drop(&fresh);
     sync_folders(files);
 }
 

@@ -34,8 +34,8 @@ enum kg_identity_state kg_identity_store_look(const struct kg_identity_files *fi
  * authorities in ca_file? The others may hold anything. It comes first afterwards. false: *why, English. */
 KG_MUST_CHECK bool kg_identity_check(STACK_OF(X509) * certificates, EVP_PKEY *key, const char *ca_file,
                                      int64_t now_s, char *why, size_t why_size);
-/* Replaces both files (mode 0600, on disk when it returns); folders are made when missing. false (logged):
- * the old pair stands, or the new one if it came that far. */
+/* Replaces both files (mode 0600, on disk when it returns); their own folders are made when missing (not
+ * those above). false (logged): the old pair stands, or the new one if it came that far. */
 KG_MUST_CHECK bool kg_identity_store_put(const struct kg_identity_files *files, EVP_PKEY *key,
                                          STACK_OF(X509) * certificates);
 /* The pair has worked: forgets the replaced one. */

@@ -219,6 +219,7 @@ static void test_power_cuts(void **state)
          true},
         {"mv room.crt room.crt.new; cp room.crt.old room.crt", true}, /* between the two renames */
         {"mv room.key.old room.key", false},                          /* between those of going back */
+        {"echo nothing > room.crt", false},                           /* all that fits is the old pair */
     };
     for (size_t i = 0; i < KG_ARRAY_LEN(cuts); i++) {
         char command[400];
@@ -254,6 +255,26 @@ static void test_a_disk_that_takes_nothing(void **state)
     free_authority(&a);
 }
 
+/* The second rename fails: what fits the key stays, until it can be moved. */
+static void test_a_name_that_is_taken(void **state)
+{
+    (void)state;
+    struct authority a = make_authority();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    put(&a, key);
+    char command[400];
+    snprintf(command, sizeof command, "cd %s && mv room.crt room.crt.new && mkdir room.crt", folder);
+    assert_int_equal(system(command), 0);
+    kg_identity_store_recover(&files);
+    assert_true(there("room.crt.new"));
+    assert_int_equal(rmdir(certificate_path), 0);
+    kg_identity_store_recover(&files);
+    expect_pair(key);
+    assert_false(there("room.crt.new"));
+    EVP_PKEY_free(key);
+    free_authority(&a);
+}
+
 static void test_serial(void **state)
 {
     (void)state;
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_old_pair_until_confirmed, make_files, remove_folder),
         cmocka_unit_test_setup_teardown(test_power_cuts, make_files, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_disk_that_takes_nothing, make_files, remove_folder),
+        cmocka_unit_test_setup_teardown(test_a_name_that_is_taken, make_files, remove_folder),
         cmocka_unit_test_setup_teardown(test_serial, make_files, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
