@@ -76,6 +76,25 @@ static bool try_address(struct exchange *x, const struct addrinfo *address)
     return false;
 }
 
+/* Each gets its share of the time that is left: a silent first one must not keep it from the others. */
+static bool try_addresses(struct exchange *x, const struct addrinfo *addresses)
+{
+    const int64_t deadline_us = x->deadline_us;
+    bool connected = false;
+    int left = 0;
+    for (const struct addrinfo *a = addresses; a; a = a->ai_next)
+        left++;
+    for (const struct addrinfo *a = addresses; a && !connected; a = a->ai_next) {
+        int64_t now_us = kg_clock_now_us();
+        if (now_us >= deadline_us || (x->close->failure == KG_WS_CLOSED && x->close->detail[0]))
+            break;
+        x->deadline_us = now_us + (deadline_us - now_us) / left--;
+        connected = try_address(x, a);
+    }
+    x->deadline_us = deadline_us;
+    return connected;
+}
+
 static bool connect_to(struct exchange *x, const char *host, uint16_t port, bool proxy)
 {
     char detail[160];
@@ -85,10 +104,7 @@ static bool connect_to(struct exchange *x, const char *host, uint16_t port, bool
         snprintf(detail, sizeof detail, "%.80s: %s", host, gai_strerror(error));
         return fail(x, proxy ? KG_WS_PROXY_UNREACHABLE : KG_WS_NAME, detail);
     }
-    bool connected = false;
-    for (struct addrinfo *a = addresses; a && !connected && kg_clock_now_us() < x->deadline_us;
-         a = a->ai_next)
-        connected = try_address(x, a);
+    bool connected = try_addresses(x, addresses);
     freeaddrinfo(addresses);
     if (connected)
         return true;
