@@ -144,7 +144,8 @@ static bool check_place(struct kg_audit_check *check, const struct kg_audit_row 
     } else if (row->seq > expected && !check->gap_seq) {
         check->gap_seq = expected;
     }
-    /* Of the rows between, the chain of one 団体's rows says nothing: only neighbours bind each other. */
+    /* Of the rows between, the chain of one organization's rows says nothing: only neighbours bind each
+     * other. */
     if (check->started && row->seq == expected && memcmp(row->prev, check->next_prev, sizeof row->prev) != 0)
         return fail(check, KG_AUDIT_BROKEN, row->seq,
                     "row %" PRId64 " does not follow the row before it: one of the two was exchanged",

@@ -54,7 +54,7 @@ void kg_policy_format(enum kg_policy_key key, int32_t value, char text[KG_POLICY
 /* relay.conf's layer. */
 void kg_policy_of_file(int64_t open_before_minutes, int64_t seat_seconds, struct kg_policy_layer *layer);
 
-/* The layer that decides, or -1 when none says anything; *value is written only then not. A layer may be
+/* The layer that decides, or -1 when none says anything; *value is left alone then. A layer may be
  * NULL. */
 int kg_policy_resolve(const struct kg_policy_layer *const layers[KG_POLICY_SCOPES], enum kg_policy_key key,
                       int32_t *value);

@@ -1,5 +1,5 @@
 /* The relay's way to a signature: asks kaigi-signer over its unix socket on a thread of its own, so that
- * control never waits for it. Exactly one answer comes for each question that was taken.
+ * control never waits for it. Each question that was taken gets one answer, unless it is destroyed first.
  * Thread: created and destroyed by main; asked by any. Owns: its thread and the questions waiting. */
 #pragma once
 
