@@ -90,6 +90,18 @@ static char *make_answer(const struct kg_control *c, const struct kg_session *s,
                           error);
 }
 
+/* Whoever is not invited must not learn which meetings other organizations have: to them there is none of
+ * that id. The log and the audit trail keep the true reason. */
+static enum kg_error_code told_code(const struct kg_store_room *room, const char *meeting,
+                                    enum kg_error_code code)
+{
+    char owner[KG_CA_ID_BYTES];
+    if (code != KG_ERROR_NOT_INVITED)
+        return code;
+    kg_directory_meeting_owner(meeting, owner);
+    return strcmp(owner, room->organization_id) == 0 ? code : KG_ERROR_UNKNOWN_MEETING;
+}
+
 static void refuse(struct kg_control *c, struct kg_session *s, const struct kg_message *message,
                    enum kg_error_code code)
 {
@@ -103,11 +115,12 @@ static void refuse(struct kg_control *c, struct kg_session *s, const struct kg_m
         [KG_ERROR_SHUTTING_DOWN] = "the relay is shutting down",
     };
     const char *text = (unsigned)code < KG_ARRAY_LEN(texts) && texts[code] ? texts[code] : "the relay failed";
+    enum kg_error_code told = told_code(s->room, message->join.meeting, code);
     kg_log(KG_LOG_INFO, "relay", "room.refused", "room %s may not join %.80s: %s", s->room->id,
            message->join.meeting, text);
     kg_control_note(c, "room.refused", KG_AUDIT_REFUSED, s->room, s->peer, message->join.meeting,
                     kg_error_name(code));
-    kg_session_error(s, message->join.request, code, text);
+    kg_session_error(s, message->join.request, told, told == code ? text : texts[told]);
 }
 
 /* The seat its token opens, or NULL with *code. */

@@ -152,9 +152,14 @@ class Admin(unittest.IsolatedAsyncioTestCase):
             self.assertIn("UID:kaku/same", a.agenda)
             self.assertIn("一つめ", a.agenda)
             self.assertIn("UID:mihon/same", b.agenda)
-            with self.assertRaises(RelayError) as refused:
-                await a.join("mihon/same", offer(), LINES)
-            self.assertEqual(refused.exception.code, "not-invited")
+            # Another organization's meeting and one that nobody has are answered alike, to the letter.
+            answers = []
+            for meeting in ("mihon/same", "mihon/none"):
+                with self.assertRaises(RelayError) as refused:
+                    await a.join(meeting, offer(), LINES)
+                self.assertEqual(refused.exception.code, "unknown-meeting")
+                answers.append(str(refused.exception))
+            self.assertEqual(answers[0], answers[1])
         said = self.ctl("agenda", "import", self.relay.folder / "agenda.ics", code=1)
         self.assertIn("organization is needed", said)
 
