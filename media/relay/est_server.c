@@ -17,6 +17,7 @@
 struct renewal {
     uint64_t number, request;
     char room[KG_CA_ID_BYTES];
+    uint8_t by[KG_CA_FINGERPRINT_BYTES]; /* the certificate that asked */
     char source[64];
     struct kg_store_certificate certificate; /* texts: room, serial and a literal */
     char *pem;
@@ -317,6 +318,7 @@ static void renew(struct kg_est_server *est, struct kg_front_request *request)
     *r = (struct renewal){.number = c->next_request++, .request = request->id, .next = est->renewals};
     snprintf(r->room, sizeof r->room, "%s", room->id);
     snprintf(r->source, sizeof r->source, "%s", request->source.text);
+    memcpy(r->by, request->peer.fingerprint, sizeof r->by);
     est->renewals = r;
 
 free_der:
@@ -350,19 +352,28 @@ static void finish(struct kg_est_server *est, struct renewal **at, const char *p
     free_renewal(r);
 }
 
+/* The room, if the certificate that asked is admitted still: a room that was revoked, or whose device was
+ * replaced by another, while the signer and the store worked gives its old device nothing. NULL: not any
+ * more. */
+static const struct kg_store_room *still_admitted(const struct kg_est_server *est, const struct renewal *r)
+{
+    const struct kg_store_room *room = kg_directory_room_of(est->control->directory, r->by);
+    return room && !room->revoked_s && strcmp(room->id, r->room) == 0 ? room : NULL;
+}
+
 bool kg_est_server_signed(struct kg_est_server *est, const struct kg_signing_answer *answer)
 {
     struct renewal **at = find(est, answer->request), *r = *at;
     struct kg_control *c = est->control;
     if (!r)
         return false;
-    const struct kg_store_room *room = kg_directory_room(c->directory, r->room);
+    const struct kg_store_room *room = still_admitted(est, r);
     if (!answer->ok) {
         finish(est, at, NULL, answer->problem.text);
         return true;
     }
-    if (!room || room->revoked_s) { /* meanwhile */
-        finish(est, at, NULL, "the room has been revoked");
+    if (!room) {
+        finish(est, at, NULL, "the certificate that asked is no longer the room's");
         return true;
     }
     r->pem = strdup(answer->certificate.pem);
@@ -390,20 +401,19 @@ bool kg_est_server_stored(struct kg_est_server *est, const struct kg_store_resul
     if (!r)
         return false;
     struct kg_control *c = est->control;
-    const struct kg_store_room *room = kg_directory_room(c->directory, r->room);
     const struct kg_store_change change = {.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &r->certificate};
     if (result->status != KG_STORE_OK) {
         finish(est, at, NULL, kg_store_status_text(result->status));
     } else if (!kg_directory_apply(c->directory, &change)) {
         finish(est, at, NULL, "the relay has no memory left");
-    } else if (!room || room->revoked_s) {
-        /* Revoked while this was written: with the others, and for when the room is enrolled again. */
+    } else if (!still_admitted(est, r)) {
+        /* Shut out while this was written: so is what it asked for, also when the room is enrolled again. */
         r->certificate.revoked_s = kg_clock_wall_us() / 1000000;
         if (!kg_directory_apply(c->directory, &change) ||
             !kg_store_write(c->params.store, 0, &change, 1, NULL))
-            kg_log(KG_LOG_ERROR, "relay", "store.busy", "certificate %s of the revoked room %s is not marked",
+            kg_log(KG_LOG_ERROR, "relay", "store.busy", "certificate %s of room %s is not marked as revoked",
                    r->certificate.serial, r->room);
-        finish(est, at, NULL, "the room has been revoked");
+        finish(est, at, NULL, "the certificate that asked is no longer the room's");
     } else {
         finish(est, at, r->pem, NULL);
     }
