@@ -234,10 +234,14 @@ static int export_page(sqlite3 *db, const struct kg_audit_filter *filter, int64_
     struct lines l = {0};
     struct kg_audit_filter f = *filter;
     int code = read_state(db, &state);
+    if (code != SQLITE_OK)
+        return code;
     f.newest_first = false;
-    if (!f.until_seq)
+    /* An anchor can only speak of what is there, or of where that begins. */
+    if (!f.until_seq || f.until_seq > state.head_seq)
         f.until_seq = state.head_seq;
-    if (code == SQLITE_OK && f.until_seq > 0)
+    f.until_seq = KG_MAX(f.until_seq, state.first_seq - 1);
+    if (f.until_seq > 0)
         code = walk(db, &f, KG_STORE_EXPORT_ROWS, take_line, &l, &answer->next_seq);
     struct kg_audit_anchor anchor = {.seq = f.until_seq, .count = f.rows_before + l.count, .wall_us = now_us};
     if (code == SQLITE_OK && !answer->next_seq)

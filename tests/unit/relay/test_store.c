@@ -584,6 +584,23 @@ static void test_reads_answer(void **state)
     kg_store_close(store);
 }
 
+static void test_an_export_goes_as_far_as_the_trail(void **state)
+{
+    (void)state;
+    struct kg_store_snapshot s = {0};
+    struct kg_store *store = open_store(&s);
+    assert_true(kg_store_write(store, 1, NULL, 0, &entry));
+    assert_int_equal(result_of(1), KG_STORE_OK);
+    struct kg_audit_filter beyond = {.until_seq = 99};
+    assert_true(kg_store_audit_export(store, 2, &beyond));
+    struct kg_store_answer *answer = answer_of(2, KG_STORE_OK);
+    assert_int_equal(answer->row_count, 1);
+    assert_int_equal(answer->until_seq, 1);
+    assert_int_equal(answer->anchor.seq, 1);
+    kg_store_answer_destroy(answer);
+    kg_store_close(store);
+}
+
 static bool backup(struct kg_store *store, const char *to, char *problem)
 {
     assert_true(kg_store_backup(store, 50, to));
@@ -721,6 +738,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_contradictions_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reads_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_export_goes_as_far_as_the_trail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_backup_and_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_file_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_corrupt_goes_back_to_the_good_copy, set_up, tear_down),
