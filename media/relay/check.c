@@ -8,9 +8,8 @@
 
 enum { WORD_BYTES = 64, PATH_BYTES = 1024, DIGEST_CHARS = 64 };
 
-/* Characters that hide, break a line, steer a terminal or turn the direction of writing (Unicode TR 36, TR
- * 9): with them one name can be made to look like another. */
-static bool is_treacherous(gunichar c)
+/* Unicode TR 36 and TR 9. */
+bool kg_check_is_treacherous(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
@@ -45,7 +44,7 @@ static bool is_line(const char *text, size_t size)
     const char *end = text + size;
     while (text < end) {
         gunichar c = take(&text, end);
-        if (c == (gunichar)-1 || is_treacherous(c))
+        if (c == (gunichar)-1 || kg_check_is_treacherous(c))
             return false;
     }
     return true;
@@ -255,8 +254,8 @@ void kg_check_quote(const char *text, size_t size, char out[KG_CHECK_QUOTE_BYTES
         if (bad)
             text++;
         char bytes[6] = "?";
-        size_t length = bad || is_treacherous(c) ? 1 : (size_t)(text - at);
-        if (length > 1 || !(bad || is_treacherous(c)))
+        size_t length = bad || kg_check_is_treacherous(c) ? 1 : (size_t)(text - at);
+        if (length > 1 || !(bad || kg_check_is_treacherous(c)))
             memcpy(bytes, at, length);
         if (used + length + sizeof more > KG_CHECK_QUOTE_BYTES) {
             memcpy(out + used, more, sizeof more);

@@ -447,8 +447,10 @@ static void name_object(struct kg_call *call)
     const char *text = json_string_value(value);
     if (!text)
         return;
-    if (call->verb->fields[0].kind == KG_CHECK_MEETING && strlen(text) <= KG_CHECK_MEETING_BYTES &&
-        strlen(text) == json_string_length(value))
+    struct kg_problem problem;
+    /* A meeting's is longer than a quotation; only what is harmless goes into the trail as it came. */
+    if (call->verb->fields[0].kind == KG_CHECK_MEETING &&
+        kg_check_text(KG_CHECK_MEETING, first, text, json_string_length(value), &problem))
         snprintf(call->object, sizeof call->object, "%s", text);
     else
         kg_check_quote(text, json_string_length(value), call->object);
