@@ -83,7 +83,7 @@ static json_t *tunnel_json(const struct kg_control *c)
 static json_t *end_json(int64_t end_s)
 {
     int64_t soon_s = kg_clock_wall_us() / 1000000 + KG_TLS_WARN_DAYS * INT64_C(86400);
-    return json_pack("{s:I, s:b}", "not_after", (json_int_t)end_s, "ends_soon", end_s > 0 && end_s < soon_s);
+    return json_pack("{s:I, s:b}", "not_after", (json_int_t)end_s, "ends_soon", end_s > 0 && end_s <= soon_s);
 }
 
 /* So that nobody learns of an expired authority from rooms that are shut out. */
