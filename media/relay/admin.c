@@ -23,7 +23,8 @@ enum {
     VISITS = KG_ADMIN_MAX_LOCAL + KG_ADMIN_REMOTE_MAX,
     LINE_WAIT_US = 10000000,
     REPLY_WAIT_US = 30000000,
-    FIRST_BYTES = 4096
+    FIRST_BYTES = 4096,
+    ACCEPT_PAUSE_US = 100000, /* when no connection can be had: the socket stays readable */
 };
 
 enum visit_state {
@@ -39,6 +40,7 @@ struct visit {
     enum visit_state state;
     int fd;           /* -1: a remote one */
     uint64_t session; /* of a remote one */
+    size_t charge;    /* likewise: goes back with the reply */
     struct kg_principal by;
     char *bytes; /* the line, then the reply */
     size_t size, capacity, done;
@@ -51,6 +53,7 @@ struct kg_admin {
     struct kg_queue *jobs, *remote_replies; /* admin_remote's */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     int fd, stop_fd;
+    int64_t accept_at_us; /* not before */
     bool started;
     struct kg_thread thread;
     struct visit visits[VISITS]; /* the first KG_ADMIN_MAX_LOCAL are the socket's */
@@ -100,7 +103,7 @@ static void answer(struct kg_admin *a, struct visit *v, json_t *reply, bool owed
     v->size = text ? strlen(text) : 0;
     v->done = 0;
     if (v->fd < 0) {
-        struct kg_admin_job job = {.session = v->session, .text = text, .size = v->size};
+        struct kg_admin_job job = {.session = v->session, .text = text, .size = v->size, .charge = v->charge};
         /* Without memory for it the session would wait for ever: an empty text ends its wait. */
         if (kg_queue_push(a->remote_replies, &job))
             v->bytes = NULL;
@@ -227,9 +230,15 @@ static struct visit *free_place(struct kg_admin *a, size_t from, size_t to)
 static void accept_one(struct kg_admin *a)
 {
     struct visit *v = free_place(a, 0, KG_ADMIN_MAX_LOCAL);
-    int fd = v ? accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
-    if (fd < 0)
+    int fd;
+    if (!v)
         return;
+    fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            a->accept_at_us = kg_clock_now_us() + ACCEPT_PAUSE_US;
+        return;
+    }
     v->fd = fd;
     v->state = VISIT_READING;
     v->deadline_us = kg_clock_now_us() + LINE_WAIT_US;
@@ -249,6 +258,7 @@ static void take_jobs(struct kg_admin *a)
         struct visit *v = free_place(a, KG_ADMIN_MAX_LOCAL, VISITS);
         if (v) {
             v->session = job.session;
+            v->charge = job.charge;
             v->by = job.by;
             v->bytes = job.text;
             v->size = job.size;
@@ -318,6 +328,10 @@ static void run(void *arg)
         struct pollfd waits[3 + VISITS];
         int64_t first_us = list_waits(a, waits + 3), now_us = kg_clock_now_us();
         bool room = free_place(a, 0, KG_ADMIN_MAX_LOCAL) != NULL;
+        if (room && a->accept_at_us > now_us) {
+            room = false;
+            first_us = KG_MIN(first_us, a->accept_at_us);
+        }
         waits[0] = (struct pollfd){.fd = a->stop_fd, .events = POLLIN};
         waits[1] = (struct pollfd){.fd = room ? a->fd : -1, .events = POLLIN};
         waits[2] = (struct pollfd){.fd = kg_queue_fd(a->jobs), .events = POLLIN};

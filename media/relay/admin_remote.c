@@ -50,7 +50,7 @@ struct kg_admin_remote {
     struct kg_loop_watch *watch;
     struct session *sessions;
     unsigned count;
-    size_t bytes; /* capacity of all that is half received */
+    size_t bytes; /* capacity of all that is half received or not answered yet */
     uint64_t next_id;
 };
 
@@ -210,14 +210,15 @@ static bool append(struct session *s, const void *data, size_t size, const char 
 
 static void hand_over(struct session *s)
 {
-    struct kg_admin_job job = {.session = s->id, .by = s->by, .text = s->incoming, .size = s->size};
+    struct kg_admin_job job = {
+        .session = s->id, .by = s->by, .text = s->incoming, .size = s->size, .charge = s->capacity};
     s->asked_us = kg_clock_now_us();
     if (s->size == 0 || !kg_queue_push(s->remote->jobs, &job)) {
         refuse(s, s->size == 0 ? "the request is not a JSON object" : "the relay is too busy; try again");
         forget_incoming(s);
         return;
     }
-    s->remote->bytes -= s->capacity;
+    /* Its bytes stay counted until the reply comes, even if the session ends before. */
     s->incoming = NULL;
     s->size = s->capacity = 0;
     s->busy = true;
@@ -260,6 +261,7 @@ static void on_replies(void *user)
     struct kg_admin_job reply;
     while (kg_queue_pop(remote->replies, &reply)) {
         struct session *s = remote->sessions;
+        remote->bytes -= reply.charge;
         while (s && s->id != reply.session)
             s = s->next;
         if (s) {

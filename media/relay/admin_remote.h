@@ -21,7 +21,7 @@ struct kg_queue;
 enum {
     KG_ADMIN_REMOTE_MAX = 64,
     KG_ADMIN_REMOTE_PER_ADMINISTRATOR = 8,
-    KG_ADMIN_REMOTE_BYTES = 96 << 20, /* of messages half received, in all */
+    KG_ADMIN_REMOTE_BYTES = 96 << 20, /* of messages half received or not answered yet, in all */
 };
 
 /* A request on its way to the admin thread, and the reply on its way back: text is the receiver's. */
@@ -30,6 +30,7 @@ struct kg_admin_job {
     struct kg_principal by;
     char *text;
     size_t size;
+    size_t charge; /* of KG_ADMIN_REMOTE_BYTES, until the reply is back */
 };
 
 /* NULL: memory. */

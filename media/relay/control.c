@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "relay/acceptor.h"
 #include "relay/tls_server.h"
+#include "relay/verb.h"
 #include "signal/agenda.h"
 
 enum {
@@ -403,9 +404,12 @@ bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t 
 {
     struct kg_control_command command = {
         .kind = KG_CONTROL_REQUEST, .by = *by, .request = request, .replies = replies};
-    const char *verb = json_string_value(json_object_get(request, "command"));
+    const char *name = json_string_value(json_object_get(request, "command"));
     const json_t *calendar = json_object_get(request, "calendar");
-    if (verb && strcmp(verb, "agenda-import") == 0 && json_is_string(calendar))
+    const struct kg_verb *verb = name ? kg_verb_find(name) : NULL;
+    /* Reading one costs much: not for a role that will be refused anyway. */
+    if (verb && strcmp(verb->name, "agenda-import") == 0 && verb->roles & KG_ROLE_BIT(by->role) &&
+        json_is_string(calendar))
         command.agenda = read_calendar(calendar);
     if (kg_queue_push(c->commands, &command))
         return true;

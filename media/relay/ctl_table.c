@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "relay/check.h"
 #include "relay/ctl.h"
 
 enum { CELL_BYTES = 300, COLUMNS = 12 };
@@ -47,10 +48,17 @@ static void write_text(const json_t *value, char cell[CELL_BYTES])
     const char *end;
     if (!g_utf8_validate(cell, -1, &end))
         cell[end - cell] = '\0';
-    for (char *p = cell; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    char *to = cell;
+    for (const char *from = cell, *next; *from; from = next) {
+        next = g_utf8_next_char(from);
+        if (kg_check_is_treacherous(g_utf8_get_char(from))) {
+            *to++ = '?';
+        } else {
+            memmove(to, from, (size_t)(next - from));
+            to += next - from;
+        }
     }
+    *to = '\0';
 }
 
 static void write_cell(const json_t *row, const struct kg_ctl_column *column, char cell[CELL_BYTES])

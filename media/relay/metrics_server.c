@@ -14,7 +14,6 @@ struct kg_metrics_server {
     struct lws_protocols protocols[2];
     struct kg_thread thread;
     bool started;
-    size_t size;
     unsigned char answer[LWS_PRE + KG_METRICS_MAX_BYTES];
 };
 
@@ -28,23 +27,22 @@ static int write_head(struct lws *wsi, unsigned status, size_t size)
     return 0;
 }
 
-static int on_request(struct kg_metrics_server *s, struct lws *wsi, const char *path)
+static int on_request(struct lws *wsi, const char *path)
 {
     if (strcmp(path, "/metrics") != 0 || lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0) {
         lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, "only GET /metrics is here");
         return lws_http_transaction_completed(wsi) ? -1 : 0;
     }
-    s->size = kg_metrics_format(s->metrics, (char *)s->answer + LWS_PRE, KG_METRICS_MAX_BYTES);
-    if (write_head(wsi, s->size ? HTTP_STATUS_OK : HTTP_STATUS_INTERNAL_SERVER_ERROR, s->size))
-        return -1;
     lws_callback_on_writable(wsi);
     return 0;
 }
 
-/* One answer is kept, the newest: a slow reader gets figures that are newer than its question. */
+/* Head and body from one formatting: two that ask at once share the buffer. */
 static int on_writable(struct kg_metrics_server *s, struct lws *wsi)
 {
-    if (lws_write(wsi, s->answer + LWS_PRE, s->size, LWS_WRITE_HTTP_FINAL) < (int)s->size)
+    size_t size = kg_metrics_format(s->metrics, (char *)s->answer + LWS_PRE, KG_METRICS_MAX_BYTES);
+    if (write_head(wsi, size ? HTTP_STATUS_OK : HTTP_STATUS_INTERNAL_SERVER_ERROR, size) ||
+        lws_write(wsi, s->answer + LWS_PRE, size, LWS_WRITE_HTTP_FINAL) < (int)size)
         return -1;
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -56,7 +54,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     struct lws_vhost *vhost = lws_get_vhost(wsi);
     struct kg_metrics_server *s = vhost ? lws_get_vhost_user(vhost) : NULL;
     if (reason == LWS_CALLBACK_HTTP)
-        return on_request(s, wsi, in);
+        return on_request(wsi, in);
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
         return on_writable(s, wsi);
     return lws_callback_http_dummy(wsi, reason, user, in, size);
