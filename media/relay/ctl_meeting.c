@@ -118,8 +118,10 @@ static int import(const struct kg_ctl *ctl, const struct kg_ctl_values *values, 
 {
     const char *file = kg_ctl_value(values, "calendar");
     char *text = kg_ctl_read_file(ctl, file, KG_AGENDA_MAX_BYTES);
-    json_t *calendar = text ? json_string(text) : NULL, *reply = NULL;
-    if (text && !calendar)
+    json_t *calendar = text && *text ? json_string(text) : NULL, *reply = NULL;
+    if (text && !*text)
+        kg_ctl_fail(ctl, "%s is empty", file);
+    else if (text && !calendar)
         kg_ctl_fail(ctl, "%s is not UTF-8 text; save it as UTF-8", file);
     g_free(text);
     if (calendar) {

@@ -88,7 +88,8 @@ def full():
         return
     with World(start=False) as world:
         state = world.relay.state
-        kept = {path.name: path.read_bytes() for path in state.iterdir()}
+        world.authority.stop()  # its socket would lie under the full disk
+        kept = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "kaigi-faults", state]).returncode != 0:
             print("cannot mount: no full disk")
             return
@@ -96,7 +97,9 @@ def full():
             for name, content in kept.items():
                 (state / name).write_bytes(content)
                 (state / name).chmod(0o600)
+            world.authority.start()
             world.relay.start()
+            world.organizations()
             for name in ("room-a", "room-b"):
                 world.enrol(name)
             world.agenda("room-a", "room-b")
@@ -114,7 +117,7 @@ def full():
                 room.stop()
             assert world.relay.stop() == 0
         finally:
-            for process in [*world.rooms.values(), world.relay]:
+            for process in [*world.rooms.values(), world.relay, world.authority]:
                 process.stop()
             time.sleep(0.2)
             subprocess.run(["umount", state], check=True)

@@ -239,14 +239,17 @@ class World:
         if start:
             try:
                 self.relay.start()
-                for organization, (name, reading) in ORGANIZATIONS.items():
-                    self.relay.must("org", "add", organization, "--name", name, "--reading", reading)
+                self.organizations()
                 for name in rooms:
                     self.enrol(name)
                 self.agenda(*rooms)
             except BaseException:
                 self.authority.stop()
                 raise
+
+    def organizations(self):
+        for organization, (name, reading) in ORGANIZATIONS.items():
+            self.relay.must("org", "add", organization, "--name", name, "--reading", reading)
 
     def __enter__(self):
         return self
