@@ -109,8 +109,7 @@ static char *encode_der(unsigned char *der, int size)
     return text;
 }
 
-/* --- requests ---------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 uint8_t *kg_est_request_decode(const char *body, size_t size, size_t *der_size, enum kg_est_fault *fault)
 {
@@ -154,8 +153,7 @@ void kg_est_request_serial(const uint8_t *der, size_t size, char serial[KG_EST_S
     ERR_clear_error();
 }
 
-/* --- certificates -----------------------------------------------------------------------------------------
- */
+/* --- certificates --- */
 
 char *kg_est_certificates_encode(STACK_OF(X509) * certificates)
 {
@@ -226,8 +224,7 @@ const char *kg_est_attributes(void)
     return "MCEwFQYHKoZIzj0CATEKBggqhkjOPQMBBwYIKoZIzj0EAwI=\n";
 }
 
-/* --- the code ---------------------------------------------------------------------------------------------
- */
+/* --- the code --- */
 
 bool kg_est_key_hash(EVP_PKEY *key, uint8_t hash[KG_EST_HASH_BYTES])
 {

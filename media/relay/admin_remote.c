@@ -16,7 +16,6 @@
 enum {
     QUEUE_BYTES = 32 << 20, /* of replies that are not read */
     FIRST_BYTES = 4096,
-    KEEP_BYTES = 65536,
     PING_US = 20000000,
     MESSAGE_US = 60000000, /* from a message's first byte to its last */
     QUIET_US = 900000000,  /* without a request */
@@ -24,7 +23,7 @@ enum {
 };
 
 /* Close codes of our own (RFC 6455 §7.4.2) are not needed: these exist. */
-enum { CLOSE_GOING_AWAY = 1001, CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_AGAIN_LATER = 1013 };
+enum { CLOSE_GOING_AWAY = 1001, CLOSE_POLICY = 1008, CLOSE_AGAIN_LATER = 1013 };
 
 struct session {
     struct kg_admin_remote *remote;

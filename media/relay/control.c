@@ -1,6 +1,5 @@
 #include "relay/control_internal.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "relay/acceptor.h"
+#include "relay/revision.h"
 #include "relay/tls_server.h"
 #include "relay/verb.h"
 #include "signal/agenda.h"
@@ -71,18 +71,6 @@ void kg_control_gather(struct kg_control *c, struct kg_gathering *g)
         kg_loop_timer_set(c->loop, &c->gather, kg_clock_now_us() + KG_CONTROL_GATHER_US);
 }
 
-/* The same for the same text, also after a restart: 52 bits, which any JSON reader keeps. */
-static uint64_t revision_of(const char *calendar)
-{
-    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
-    uint64_t revision = 0;
-    if (EVP_Digest(calendar, strlen(calendar), hash, NULL, EVP_sha256(), NULL) != 1)
-        kg_log(KG_LOG_ERROR, "relay", NULL, "OpenSSL gives no SHA-256");
-    for (int i = 0; i < 8; i++)
-        revision = revision << 8 | hash[i];
-    return revision >> 12;
-}
-
 void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
 {
     s->agenda_due = false;
@@ -92,8 +80,9 @@ void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
                                            now_us + AGENDA_AFTER_US, AGENDA_MAX_BYTES);
     if (!calendar)
         return;
-    struct kg_message message = {.type = KG_MESSAGE_AGENDA,
-                                 .agenda = {.revision = revision_of(calendar), .calendar = calendar}};
+    struct kg_message message = {
+        .type = KG_MESSAGE_AGENDA,
+        .agenda = {.revision = (uint64_t)kg_revision_of(calendar, NULL), .calendar = calendar}};
     if (!s->has_agenda || s->agenda_revision != message.agenda.revision)
         kg_session_send(s, &message);
     s->has_agenda = true;

@@ -221,12 +221,13 @@ static void seat_session(struct kg_control *c, struct kg_session *s, struct kg_h
         kg_control_seat_end(c, seat, KG_REASON_MEDIA_LOST);
         return;
     }
+    /* Before the seat is stored and the room is told: after a power cut no seat stands without its row. */
+    kg_control_note(c, "room.joined", KG_AUDIT_OK, s->room, s->peer, seat->gathering->uid,
+                    resumed ? "resumed" : "");
     say_joined(c, s, message, answer);
     kg_control_gather(c, seat->gathering);
     kg_log(KG_LOG_INFO, "relay", "room.joined", "room %s %s meeting %s", s->room->id,
            resumed ? "is back in" : "joined", seat->gathering->uid);
-    kg_control_note(c, "room.joined", KG_AUDIT_OK, s->room, s->peer, seat->gathering->uid,
-                    resumed ? "resumed" : "");
 }
 
 void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg_message *message)

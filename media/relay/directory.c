@@ -386,7 +386,7 @@ size_t kg_directory_organization_count(const struct kg_directory *d)
     return g_hash_table_size(d->organizations);
 }
 
-static bool begins_with(const char *id, const char *organization)
+bool kg_directory_id_begins(const char *id, const char *organization)
 {
     size_t size = strlen(organization);
     return strncmp(id, organization, size) == 0 && id[size] == '-';
@@ -400,7 +400,7 @@ const struct kg_store_organization *kg_directory_id_owner(const struct kg_direct
     g_hash_table_iter_init(&iter, d->organizations);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const struct kg_store_organization *other = value;
-        if (strcmp(other->id, organization) != 0 && begins_with(id, other->id))
+        if (strcmp(other->id, organization) != 0 && kg_directory_id_begins(id, other->id))
             return other;
     }
     return NULL;
@@ -519,7 +519,7 @@ bool kg_directory_may_invite(const struct kg_directory *d, const char *organizat
 {
     const struct kg_store_room *room = kg_directory_room(d, id);
     if (!room)
-        return begins_with(id, organization);
+        return kg_directory_id_begins(id, organization);
     if (strcmp(room->organization_id, organization) == 0)
         return true;
     GHashTableIter iter;

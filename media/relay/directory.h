@@ -65,6 +65,8 @@ void kg_directory_each_certificate(const struct kg_directory *directory, const c
                                    void (*each)(void *user, const struct kg_store_certificate *certificate),
                                    void *user);
 
+/* "kaku-daikaigi" begins with organization "kaku": nobody else can have it. */
+bool kg_directory_id_begins(const char *id, const char *organization);
 const struct kg_store_community *kg_directory_community(const struct kg_directory *directory, const char *id);
 bool kg_directory_in_community(const struct kg_store_community *community, const char *organization);
 /* May a meeting of this organization invite the room: one of its own (an id that only it can have counts), or

@@ -67,8 +67,7 @@ void kg_enrolment_destroy(struct kg_enrolment *e)
     free(e);
 }
 
-/* --- pace -------------------------------------------------------------------------------------------------
- */
+/* --- pace --- */
 
 static void save(struct pace *pace, int64_t now_us, int rate, int burst)
 {
@@ -115,8 +114,7 @@ bool kg_enrolment_allow(struct kg_enrolment *e, const struct kg_enrolment_source
     return true;
 }
 
-/* --- the table --------------------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 void kg_enrolment_expire(struct kg_enrolment *e, int64_t now_us)
 {

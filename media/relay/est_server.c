@@ -32,8 +32,7 @@ struct kg_est_server {
     bool was_full;
 };
 
-/* --- the authorities --------------------------------------------------------------------------------------
- */
+/* --- the authorities --- */
 
 static void add_file(STACK_OF(X509) * certificates, const char *folder, const char *file)
 {
@@ -127,8 +126,7 @@ bool kg_est_server_admits(struct kg_est_server *est, const struct kg_front_reque
     return kg_enrolment_allow(est->enrolment, &request->source, kg_clock_now_us(), retry_s);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 /* Takes the first certificate alone (RFC 7030 §4.2.3): the authorities' are what cacerts is for. */
 static void answer_certificate(struct kg_front_request *request, const char *pem)
@@ -179,8 +177,7 @@ static uint8_t *read_request(struct kg_front_request *request, size_t *size, uin
     return der;
 }
 
-/* --- enrolment --------------------------------------------------------------------------------------------
- */
+/* --- enrolment --- */
 
 static void tell_of_new(struct kg_est_server *est, const struct kg_enrolment_entry *entry)
 {
@@ -239,8 +236,7 @@ static void enrol(struct kg_est_server *est, struct kg_front_request *request)
     }
 }
 
-/* --- renewal ----------------------------------------------------------------------------------------------
- */
+/* --- renewal --- */
 
 struct open_count {
     const uint8_t *current;
@@ -420,8 +416,7 @@ bool kg_est_server_stored(struct kg_est_server *est, const struct kg_store_resul
     return true;
 }
 
-/* --- the first connection with a new certificate -----------------------------------------------------------
- */
+/* --- the first connection with a new certificate --- */
 
 struct retiring {
     struct kg_store_change changes[1 + KG_EST_SERVER_MAX_CERTIFICATES * 2];
@@ -489,8 +484,7 @@ void kg_est_server_connected(struct kg_est_server *est, const struct kg_store_ro
            "room %s uses its new certificate %s; the old one is retired", id, changed.serial);
 }
 
-/* --- requests ---------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 void kg_est_server_take(struct kg_est_server *est, struct kg_front_request *request)
 {

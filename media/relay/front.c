@@ -50,8 +50,7 @@ void kg_front_destroy(struct kg_front *front)
     free(front);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 static const char *reason_of(unsigned status)
 {
@@ -151,8 +150,7 @@ static int send_answer(struct kg_front_request *r)
     return body_is_through(r) ? -1 : 0;
 }
 
-/* --- requests ---------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 static void read_peer(struct lws *wsi, struct kg_peer_identity *peer, struct kg_enrolment_source *source)
 {
@@ -333,8 +331,7 @@ static int take_body(struct kg_front_request *r, const void *data, size_t size)
     return 0;
 }
 
-/* --- WebSockets -------------------------------------------------------------------------------------------
- */
+/* --- WebSockets --- */
 
 static bool wants(struct lws *wsi, const char *protocol)
 {

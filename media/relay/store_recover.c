@@ -11,29 +11,13 @@
 #include "relay/store_audit.h"
 #include "relay/store_backup.h"
 #include "relay/store_db.h"
+#include "relay/store_file.h"
 #include "relay/store_sql.h"
 
 enum { PATH_BYTES = 4096 };
 
 /* What is tried, in this order. */
 enum attempt { AS_IT_IS, COPY_AND_LOG, COPY_ALONE, EMPTY, ATTEMPTS };
-
-static bool copy_file(const char *from, const char *to)
-{
-    char block[65536];
-    ssize_t n = 0;
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-    bool ok = out >= 0;
-    while (ok && (n = read(in, block, sizeof block)) > 0)
-        ok = write(out, block, (size_t)n) == n;
-    ok = ok && n == 0 && fsync(out) == 0;
-    if (out >= 0)
-        close(out);
-    if (in >= 0)
-        close(in);
-    return ok;
-}
 
 static void suffixed(char out[PATH_BYTES], const char *path, const char *suffix)
 {
@@ -65,7 +49,7 @@ static bool put_aside(const char *path, char aside[PATH_BYTES], struct kg_proble
                               strerror(errno));
     suffixed(log, path, "-wal");
     suffixed(aside_log, aside, "-wal");
-    if (access(log, F_OK) == 0 && !copy_file(log, aside_log))
+    if (access(log, F_OK) == 0 && !kg_store_copy_file(log, aside_log))
         kg_log(KG_LOG_WARN, "relay", NULL, "the damaged store's log cannot be kept as %s: %s", aside_log,
                strerror(errno));
     return true;
@@ -107,7 +91,7 @@ static bool arrange(const char *path, const char *copy_path, enum attempt attemp
         unlink(copy_path);
         return true;
     }
-    if (copy_file(copy_path, path))
+    if (kg_store_copy_file(copy_path, path))
         return true;
     kg_problem_set(problem, "the good copy %s cannot be put in place: %s; free space in the state folder",
                    copy_path, strerror(errno));

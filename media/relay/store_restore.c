@@ -13,6 +13,7 @@
 #include "relay/store_audit.h"
 #include "relay/store_backup.h"
 #include "relay/store_db.h"
+#include "relay/store_file.h"
 #include "relay/store_schema.h"
 #include "relay/store_sql.h"
 
@@ -53,25 +54,13 @@ static bool check_version(sqlite3 *db, const char *backup, struct kg_problem *pr
 }
 
 /* Copied before anything is looked at: reading a medium's file must neither change nor lock it. */
-static bool copy_file(const char *from, const char *to, struct kg_problem *problem)
+static bool copy_backup(const char *from, const char *to, struct kg_problem *problem)
 {
-    char block[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    bool ok = out >= 0;
-    ssize_t n = 0;
-    while (ok && (n = read(in, block, sizeof block)) > 0)
-        ok = write(out, block, (size_t)n) == n;
-    ok = ok && n == 0 && fsync(out) == 0;
+    if (kg_store_copy_file(from, to))
+        return true;
     int why = errno;
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    if (!ok)
-        kg_problem_set(problem, "cannot copy %s to %s: %s%s", from, to, strerror(why),
-                       why == ENOSPC ? "; free space in the state folder" : "");
-    return ok;
+    return kg_problem_set(problem, "cannot copy %s to %s: %s%s", from, to, strerror(why),
+                          why == ENOSPC ? "; free space in the state folder" : "");
 }
 
 static bool tell(sqlite3 *db, const char *backup)
@@ -190,7 +179,7 @@ bool kg_store_restore(const char *state, const char *backup, char kept[PATH_BYTE
     snprintf(store, sizeof store, "%s/kaigi.db", state);
     snprintf(copy, sizeof copy, "%s/kaigi.db.restoring", state);
     remove_copy(copy); /* of a restoration that was cut off */
-    bool ok = copy_file(backup, copy, problem) && check_backup(copy, backup, &found, problem) &&
+    bool ok = copy_backup(backup, copy, problem) && check_backup(copy, backup, &found, problem) &&
               swap_in(copy, store, kept, problem);
     if (!ok)
         remove_copy(copy);

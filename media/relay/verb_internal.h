@@ -85,8 +85,6 @@ KG_MUST_CHECK bool kg_call_list_filter(struct kg_call *call, const char **organi
 KG_MUST_CHECK bool kg_call_id_fits(struct kg_call *call, const char *id, const char *organization);
 /* Is the object still as the request's if_revision (absent: whatever it is) says? */
 KG_MUST_CHECK bool kg_call_unchanged(struct kg_call *call, int64_t revision);
-/* 52 bits of a hash over texts, the last NULL. */
-int64_t kg_revision_of(const char *first, ...) __attribute__((sentinel));
 
 /* verb_people.c. */
 

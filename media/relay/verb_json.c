@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "net/identity.h"
+#include "relay/revision.h"
 #include "relay/verb_internal.h"
 
 int64_t kg_organization_revision(const struct kg_store_organization *o)

@@ -6,12 +6,6 @@
 #include "net/identity.h"
 #include "relay/verb_internal.h"
 
-static bool begins_with(const char *id, const char *organization)
-{
-    size_t size = strlen(organization);
-    return strncmp(id, organization, size) == 0 && id[size] == '-';
-}
-
 /* Beginnings tell organizations' ids apart: the new one must neither own another's nor be owned. */
 static bool stands_apart(struct kg_call *call, const char *id)
 {
@@ -19,15 +13,16 @@ static bool stands_apart(struct kg_call *call, const char *id)
     size_t count, clash = 0;
     const struct kg_store_organization **organizations = kg_directory_organizations(directory, &count);
     for (size_t i = 0; i < count; i++)
-        clash += begins_with(id, organizations[i]->id) || begins_with(organizations[i]->id, id);
+        clash += kg_directory_id_begins(id, organizations[i]->id) ||
+                 kg_directory_id_begins(organizations[i]->id, id);
     free(organizations);
     const struct kg_store_room **rooms = kg_directory_rooms(directory, &count);
     for (size_t i = 0; i < count; i++)
-        clash += begins_with(rooms[i]->id, id);
+        clash += kg_directory_id_begins(rooms[i]->id, id);
     free(rooms);
     const struct kg_store_administrator **people = kg_directory_administrators(directory, &count);
     for (size_t i = 0; i < count; i++)
-        clash += begins_with(people[i]->id, id);
+        clash += kg_directory_id_begins(people[i]->id, id);
     free(people);
     if (clash)
         kg_call_refuse(

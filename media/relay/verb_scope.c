@@ -1,6 +1,5 @@
 /* Who sees what. An object of another organization is answered in the very words of one that does not exist.
  */
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,12 +111,6 @@ const struct kg_meeting *kg_call_find_meeting(struct kg_call *call, const char *
     return NULL;
 }
 
-static bool begins_with(const char *id, const char *organization)
-{
-    size_t size = strlen(organization);
-    return strncmp(id, organization, size) == 0 && id[size] == '-' && id[size + 1];
-}
-
 bool kg_call_id_fits(struct kg_call *call, const char *id, const char *organization)
 {
     const struct kg_directory *directory = call->verbs->params.directory;
@@ -131,7 +124,7 @@ bool kg_call_id_fits(struct kg_call *call, const char *id, const char *organizat
     if (call->by.role == KG_ROLE_OPERATOR)
         kg_call_refuse(
             call, "the id %s is, or by its beginning would be, another organization's; choose another", id);
-    else if (others || !begins_with(id, organization))
+    else if (others || !kg_directory_id_begins(id, organization))
         kg_call_refuse(call, "a new id of organization %s begins with \"%s-\"; \"%s\" cannot be used",
                        organization, organization, id);
     else
@@ -147,24 +140,4 @@ bool kg_call_unchanged(struct kg_call *call, int64_t revision)
                    "somebody changed %s meanwhile (its revision is %lld now); look at it again, then repeat",
                    *call->object ? call->object : "this", (long long)revision);
     return false;
-}
-
-int64_t kg_revision_of(const char *first, ...)
-{
-    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
-    uint64_t revision = 0;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
-    va_list texts;
-    va_start(texts, first);
-    for (const char *text = first; text && ok; text = va_arg(texts, const char *))
-        ok =
-            EVP_DigestUpdate(context, text, strlen(text) + 1) == 1; /* with its end: no two lists are alike */
-    va_end(texts);
-    if (ok)
-        EVP_DigestFinal_ex(context, hash, NULL);
-    EVP_MD_CTX_free(context);
-    for (int i = 0; i < 8; i++)
-        revision = revision << 8 | hash[i];
-    return (int64_t)(revision >> 12);
 }

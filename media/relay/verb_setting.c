@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "relay/relay_settings.h"
+#include "relay/revision.h"
 #include "relay/verb_internal.h"
 
 struct target {
