@@ -23,7 +23,6 @@ ENDS_OF(organization)
 ENDS_OF(room)
 ENDS_OF(administrator)
 ENDS_OF(certificate)
-ENDS_OF(community)
 ENDS_OF(meeting)
 
 /* A SHA-256 is as good a hash as any. */
@@ -48,7 +47,9 @@ struct kg_directory *kg_directory_create(void)
     d->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_room);
     d->administrators = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_administrator);
     d->certificates = g_hash_table_new_full(hash_fingerprint, same_fingerprint, NULL, free_certificate);
-    d->communities = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_community);
+    d->communities = kg_directory_make_communities();
+    d->memberships =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     d->layers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
     d->invitations =
@@ -65,6 +66,7 @@ void kg_directory_destroy(struct kg_directory *d)
     g_hash_table_destroy(d->rooms);
     g_hash_table_destroy(d->administrators);
     g_hash_table_destroy(d->certificates);
+    g_hash_table_destroy(d->memberships);
     g_hash_table_destroy(d->communities);
     g_hash_table_destroy(d->layers);
     g_hash_table_destroy(d->invitations);
@@ -73,9 +75,7 @@ void kg_directory_destroy(struct kg_directory *d)
     free(d);
 }
 
-/* Puts what was copied where the old one stands, so that pointers to it stay good; or as a new entry. Every
- * kind's first member is its id. */
-static bool put_row(GHashTable *table, void *copy, size_t size, void (*finish)(void *row))
+bool kg_directory_put_row(GHashTable *table, void *copy, size_t size, void (*finish)(void *row))
 {
     char *id = *(char **)copy;
     void *old = g_hash_table_lookup(table, id);
@@ -100,7 +100,7 @@ static bool put_organization(struct kg_directory *d, const struct kg_store_organ
     if (!kg_store_organization_copy(&copy, organization))
         return false;
     kg_directory_touch_all_agendas(d);
-    return put_row(d->organizations, &copy, sizeof copy, finish_organization);
+    return kg_directory_put_row(d->organizations, &copy, sizeof copy, finish_organization);
 }
 
 static bool put_certificate(struct kg_directory *d, const struct kg_store_certificate *certificate)
@@ -168,7 +168,7 @@ static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
     copy.revoked_s = revoked_s;
     d->changes++;
     kg_directory_touch_agendas(d, room->id);
-    return put_row(d->rooms, &copy, sizeof copy, finish_room);
+    return kg_directory_put_row(d->rooms, &copy, sizeof copy, finish_room);
 }
 
 static bool put_administrator(struct kg_directory *d, const struct kg_store_administrator *administrator)
@@ -184,70 +184,7 @@ static bool put_administrator(struct kg_directory *d, const struct kg_store_admi
         !kg_store_administrator_copy(&copy, administrator))
         return false;
     copy.revoked_s = revoked_s;
-    return put_row(d->administrators, &copy, sizeof copy, finish_administrator);
-}
-
-static int place_of(const struct kg_store_community *community, const char *room)
-{
-    for (size_t i = 0; i < community->room_count; i++) {
-        if (strcmp(community->rooms[i], room) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-static void take_out(struct kg_store_community *community, int place)
-{
-    if (place < 0)
-        return;
-    free(community->rooms[place]);
-    community->rooms[place] = community->rooms[--community->room_count];
-}
-
-static bool put_in(struct kg_store_community *community, const char *room)
-{
-    if (place_of(community, room) >= 0)
-        return true;
-    char **rooms = realloc(community->rooms, (community->room_count + 1) * sizeof *rooms);
-    char *copy = strdup(room);
-    if (rooms)
-        community->rooms = rooms;
-    if (!rooms || !copy) {
-        free(copy);
-        return false;
-    }
-    rooms[community->room_count++] = copy;
-    return true;
-}
-
-/* A change says nothing about rooms: they stay, but for those of organizations that no longer belong. */
-static bool put_community(struct kg_directory *d, const struct kg_store_community *community, bool with_rooms)
-{
-    struct kg_store_community copy, bare = *community;
-    const struct kg_store_community *old = g_hash_table_lookup(d->communities, community->id);
-    if (!with_rooms) {
-        bare.rooms = old ? old->rooms : NULL;
-        bare.room_count = old ? old->room_count : 0;
-    }
-    if (!kg_store_community_copy(&copy, &bare))
-        return false;
-    for (int i = (int)copy.room_count - 1; i >= 0; i--) {
-        const struct kg_store_room *room = kg_directory_room(d, copy.rooms[i]);
-        if (!room || !kg_directory_in_community(&copy, room->organization_id))
-            take_out(&copy, i);
-    }
-    return put_row(d->communities, &copy, sizeof copy, finish_community);
-}
-
-static bool join_community(struct kg_directory *d, const char *id, const char *room, bool in)
-{
-    struct kg_store_community *community = g_hash_table_lookup(d->communities, id);
-    if (!community)
-        return true;
-    if (in)
-        return put_in(community, room);
-    take_out(community, place_of(community, room));
-    return true;
+    return kg_directory_put_row(d->administrators, &copy, sizeof copy, finish_administrator);
 }
 
 static void layer_key(enum kg_policy_scope scope, const char *id, char key[LAYER_KEY_BYTES])
@@ -292,23 +229,11 @@ static bool is_of_organization(const struct kg_meeting *meeting, const void *org
 static void remove_organization(struct kg_directory *d, const char *id)
 {
     char key[LAYER_KEY_BYTES];
-    GHashTableIter iter;
-    void *value;
     layer_key(KG_POLICY_ORGANIZATION, id, key);
     g_hash_table_remove(d->layers, key);
     kg_directory_remove_meetings(d, is_of_organization, id);
+    kg_directory_leave_communities(d, id);
     kg_directory_touch_all_agendas(d);
-    g_hash_table_iter_init(&iter, d->communities);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        struct kg_store_community *community = value;
-        for (size_t i = 0; i < community->organization_count; i++) {
-            if (strcmp(community->organizations[i], id) != 0)
-                continue;
-            free(community->organizations[i]);
-            community->organizations[i] = community->organizations[--community->organization_count];
-            break;
-        }
-    }
     g_hash_table_remove(d->organizations, id);
 }
 
@@ -327,13 +252,13 @@ bool kg_directory_apply(struct kg_directory *d, const struct kg_store_change *ch
     case KG_STORE_PUT_CERTIFICATE:
         return put_certificate(d, change->certificate);
     case KG_STORE_PUT_COMMUNITY:
-        return put_community(d, change->community, false);
+        return kg_directory_put_community(d, change->community, false);
     case KG_STORE_REMOVE_COMMUNITY:
-        g_hash_table_remove(d->communities, change->id);
+        kg_directory_remove_community(d, change->id);
         return true;
     case KG_STORE_JOIN_COMMUNITY:
     case KG_STORE_LEAVE_COMMUNITY:
-        return join_community(d, change->id, change->member, change->kind == KG_STORE_JOIN_COMMUNITY);
+        return kg_directory_move_room(d, change->id, change->member, change->kind == KG_STORE_JOIN_COMMUNITY);
     case KG_STORE_PUT_SETTING:
     case KG_STORE_REMOVE_SETTING:
         return put_setting(d, change->setting, change->kind == KG_STORE_PUT_SETTING);
@@ -358,7 +283,7 @@ bool kg_directory_load(struct kg_directory *d, const struct kg_store_snapshot *s
     for (size_t i = 0; i < s->administrator_count && ok; i++)
         ok = put_administrator(d, &s->administrators[i]);
     for (size_t i = 0; i < s->community_count && ok; i++)
-        ok = put_community(d, &s->communities[i], true);
+        ok = kg_directory_put_community(d, &s->communities[i], true);
     for (size_t i = 0; i < s->setting_count && ok; i++)
         ok = put_setting(d, &s->settings[i], true);
     for (size_t i = 0; i < s->meeting_count && ok; i++) {
@@ -499,38 +424,6 @@ void kg_directory_each_certificate(const struct kg_directory *d, const char *kin
         if (owned_by(value, &owner))
             each(user, value);
     }
-}
-
-const struct kg_store_community *kg_directory_community(const struct kg_directory *d, const char *id)
-{
-    return g_hash_table_lookup(d->communities, id);
-}
-
-bool kg_directory_in_community(const struct kg_store_community *community, const char *organization)
-{
-    for (size_t i = 0; i < community->organization_count; i++) {
-        if (strcmp(community->organizations[i], organization) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool kg_directory_may_invite(const struct kg_directory *d, const char *organization, const char *id)
-{
-    const struct kg_store_room *room = kg_directory_room(d, id);
-    if (!room)
-        return kg_directory_id_begins(id, organization);
-    if (strcmp(room->organization_id, organization) == 0)
-        return true;
-    GHashTableIter iter;
-    void *value;
-    g_hash_table_iter_init(&iter, d->communities);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const struct kg_store_community *community = value;
-        if (kg_directory_in_community(community, organization) && place_of(community, id) >= 0)
-            return true;
-    }
-    return false;
 }
 
 const struct kg_policy_layer *kg_directory_layer(const struct kg_directory *d, enum kg_policy_scope scope,
