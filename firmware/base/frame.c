@@ -22,7 +22,7 @@ static void free_all(struct kg_frame *frame, void *user)
 
 struct kg_frame *kg_frame_create(uint32_t width, uint32_t height)
 {
-    size_t stride = (width + 63) / 64 * 64, half = stride / 2;
+    size_t stride = ((size_t)width + 63) / 64 * 64, half = stride / 2;
     size_t luma = stride * height, chroma = half * (((size_t)height + 1) / 2);
     struct kg_frame *frame = calloc(1, sizeof *frame);
     uint8_t *pixels = frame ? aligned_alloc(64, (luma + 2 * chroma + 63) / 64 * 64) : NULL;

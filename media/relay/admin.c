@@ -184,7 +184,7 @@ static void read_more(struct kg_admin *a, struct visit *v)
     for (;;) {
         if (v->size + 1 >= v->capacity) {
             size_t capacity = v->capacity ? v->capacity * 2 : FIRST_BYTES;
-            char *bytes = capacity <= KG_ADMIN_MAX_BYTES * 2 ? realloc(v->bytes, capacity) : NULL;
+            char *bytes = capacity <= (size_t)KG_ADMIN_MAX_BYTES * 2 ? realloc(v->bytes, capacity) : NULL;
             if (!bytes) {
                 fail(a, v, "the request is too long");
                 return;

@@ -432,7 +432,7 @@ struct kg_admin_remote *kg_admin_remote_create(struct kg_control *control)
     remote->control = control;
     remote->next_id = 1;
     remote->jobs = kg_queue_create(KG_ADMIN_REMOTE_MAX, sizeof(struct kg_admin_job));
-    remote->replies = kg_queue_create(KG_ADMIN_REMOTE_MAX * 2, sizeof(struct kg_admin_job));
+    remote->replies = kg_queue_create((size_t)KG_ADMIN_REMOTE_MAX * 2, sizeof(struct kg_admin_job));
     if (remote->jobs && remote->replies)
         remote->watch = kg_loop_watch(control->loop, kg_queue_fd(remote->replies), on_replies, remote);
     if (remote->watch)

@@ -61,7 +61,7 @@ bool kg_audit_hash(const struct kg_audit_row *row, uint8_t hash[KG_AUDIT_HASH_BY
 
 void kg_audit_hash_text(const uint8_t hash[KG_AUDIT_HASH_BYTES], char text[KG_AUDIT_HASH_TEXT])
 {
-    for (int i = 0; i < KG_AUDIT_HASH_BYTES; i++)
+    for (size_t i = 0; i < KG_AUDIT_HASH_BYTES; i++)
         snprintf(text + 2 * i, 3, "%02x", hash[i]);
 }
 

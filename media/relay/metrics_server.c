@@ -55,7 +55,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     struct kg_metrics_server *s = vhost ? lws_get_vhost_user(vhost) : NULL;
     if (reason == LWS_CALLBACK_HTTP)
         return on_request(wsi, in);
-    if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
+    if (s && reason == LWS_CALLBACK_HTTP_WRITEABLE)
         return on_writable(s, wsi);
     return lws_callback_http_dummy(wsi, reason, user, in, size);
 }

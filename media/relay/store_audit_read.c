@@ -230,7 +230,7 @@ static int end_export(sqlite3 *db, const struct kg_audit_filter *filter, const s
 static int export_page(sqlite3 *db, const struct kg_audit_filter *filter, int64_t now_us,
                        struct kg_store_answer *answer)
 {
-    struct state state;
+    struct state state = {0};
     struct lines l = {0};
     struct kg_audit_filter f = *filter;
     int code = read_state(db, &state);
@@ -282,7 +282,7 @@ static int check_rows(sqlite3 *db, const struct state *state, struct kg_audit_ch
     int64_t reached = state->first_seq;
     int code = kg_sql_prepare(db, &q, "SELECT " COLUMNS " FROM audit ORDER BY seq", NULL, 0);
     while (code == SQLITE_OK && going && (code = sqlite3_step(q)) == SQLITE_ROW) {
-        struct kg_audit_row row;
+        struct kg_audit_row row = {0};
         code = SQLITE_OK;
         going = row_at(q, &row)
                     ? kg_audit_check_row(check, &row)
@@ -327,7 +327,7 @@ static int check_anchors(sqlite3 *db, struct kg_audit_check *check, const struct
 
 static int check_all(sqlite3 *db, const struct kg_audit_anchor *anchor, struct kg_audit_verdict *verdict)
 {
-    struct state state;
+    struct state state = {0};
     struct kg_audit_check check;
     int code = read_state(db, &state);
     if (code != SQLITE_OK)

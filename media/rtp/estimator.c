@@ -159,11 +159,10 @@ static void try_standing(struct kg_estimator *e, int64_t rtt_us, int64_t now_us)
         e->tried_ceiling_bps = e->ceiling_bps;
         e->tried_bps = e->sent_bps;
         fall_for_delay(e, rtt_us, now_us);
-    } else if (is_congested(e)) {
-        fall_for_delay(e, rtt_us, now_us); /* no need to wait */
-    } else if (tried_us < TRIAL_US) {
+    } else if (!is_congested(e) && tried_us < TRIAL_US) {
         return;
-    } else if (drained_us > (1 - BACK_OFF) / 3 * (double)tried_us || (!tested && can_test)) {
+    } else if (is_congested(e) || drained_us > (1 - BACK_OFF) / 3 * (double)tried_us ||
+               (!tested && can_test)) {
         fall_for_delay(e, rtt_us, now_us);
     } else {
         kg_delay_trend_rebase(&e->delay);

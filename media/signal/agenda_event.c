@@ -8,7 +8,7 @@
 #include "signal/agenda_internal.h"
 
 #define SECOND_US ((int64_t)1000000)
-#define JAPAN_S   (9 * 3600)
+#define JAPAN_S   (INT64_C(9) * 3600)
 
 static void bad(struct kg_agenda_builder *b, struct kg_agenda_event *e, uint32_t line, const char *reason)
 {
