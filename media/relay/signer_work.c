@@ -21,6 +21,7 @@ struct kg_signer {
     struct kg_ca *ca;
     struct kg_clock_floor clock;
     int log;
+    bool torn; /* its last line has no end */
     char log_path[KG_CA_PATH_BYTES];
     uint64_t count;
     int64_t cost_us, saved_us, refilled_us; /* one signature costs a minute / per_minute */
@@ -96,7 +97,27 @@ static bool within_rate(struct kg_signer *s, int64_t now_us)
     return true;
 }
 
-/* One write, so that two lines never mix; synced, so that no certificate exists that was not written down. */
+static bool append(struct kg_signer *s, const char *text, size_t size)
+{
+    ssize_t written = write(s->log, text, size);
+    if (written == (ssize_t)size)
+        return true;
+    s->torn = s->torn || written > 0;
+    if (written >= 0)
+        errno = ENOSPC; /* a short count tells no reason */
+    return false;
+}
+
+/* One write, so that two lines never mix; synced, so that no certificate exists that was not written down. A
+ * full disk may have cut the line before: this one must not stick to it. */
+static bool append_line(struct kg_signer *s, const char *line, size_t size)
+{
+    if (s->torn && !append(s, "\n", 1))
+        return false;
+    s->torn = false;
+    return append(s, line, size) && fdatasync(s->log) == 0;
+}
+
 static bool write_down(struct kg_signer *s, const struct kg_ca_subject *subject,
                        const struct kg_ca_certificate *made, const struct ucred *peer, int64_t now_s,
                        struct kg_problem *problem)
@@ -108,17 +129,18 @@ static bool write_down(struct kg_signer *s, const struct kg_ca_subject *subject,
                         (long long)now_s, made->serial, kg_ca_kind_name(subject->kind),
                         subject->kind == KG_CA_SERVER ? subject->addresses[0] : subject->id,
                         (long long)made->not_after_s, peer->uid);
-    if (size > 0 && (size_t)size < sizeof line && write(s->log, line, (size_t)size) == size &&
-        fdatasync(s->log) == 0) {
+    errno = EMSGSIZE;
+    if (size > 0 && (size_t)size < sizeof line && append_line(s, line, (size_t)size)) {
         s->count++;
         return true;
     }
+    int why = errno;
     kg_log(KG_LOG_ERROR, "signer", "signer.log", "cannot write %s: %s; nothing is signed", s->log_path,
-           strerror(errno));
+           strerror(why));
     return kg_problem_set(problem,
                           "the signer cannot write its log (%s); nothing was signed: make room on "
                           "its disk",
-                          strerror(errno));
+                          strerror(why));
 }
 
 static json_t *refusal(struct kg_signer *s, const struct kg_problem *problem, int64_t now_us)

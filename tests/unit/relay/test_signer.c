@@ -256,6 +256,43 @@ static void test_what_cannot_be_written_down_is_not_handed_out(void **state)
     json_decref(answer);
 }
 
+/* The disk is full in the middle of a line: what comes later does not stick to the half that is there. */
+static void test_half_a_line_stays_alone(void **state)
+{
+    (void)state;
+    struct rlimit before, little;
+    char line[512];
+    open_signer(600, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    little = (struct rlimit){30, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    json_t *cut = ask(for_room("kaku-1")), *full = ask(for_room("kaku-1"));
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_non_null(strstr(json_string_value(json_object_get(cut, "error")), "No space left"));
+    refused(cut, "cannot write its log");
+    assert_non_null(strstr(json_string_value(json_object_get(full, "error")), "too large"));
+    refused(full, "cannot write its log");
+    assert_int_equal(kg_signer_count(signer), 0);
+    for (int i = 0; i < 2; i++) {
+        json_t *answer = ask(for_room("kaku-1"));
+        assert_true(json_is_true(json_object_get(answer, "ok")));
+        json_decref(answer);
+    }
+    FILE *in = fopen(log_path, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(line, sizeof line, in));
+    assert_int_equal(strlen(line), 30 + 1);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(fgets(line, sizeof line, in));
+        json_t *whole = json_loads(line, 0, NULL);
+        assert_non_null(whole);
+        json_decref(whole);
+    }
+    assert_null(fgets(line, sizeof line, in));
+    fclose(in);
+}
+
 /* The relay's side. */
 
 /* Answers each connection with the next text; NULL closes without a word. */
@@ -384,6 +421,7 @@ int main(void)
                                         remove_authority),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_written_down_is_not_handed_out, make_authority,
                                         remove_authority),
+        cmocka_unit_test_setup_teardown(test_half_a_line_stays_alone, make_authority, remove_authority),
         cmocka_unit_test_setup_teardown(test_the_relay_says_when_the_signer_is_away, make_authority,
                                         remove_authority),
         cmocka_unit_test_setup_teardown(test_the_relay_signs_nothing_with_an_impossible_clock, make_authority,
