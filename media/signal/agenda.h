@@ -43,6 +43,8 @@ struct kg_meeting {
     enum kg_meeting_status status;
     uint16_t room_count;
     char **rooms; /* room ids, in order, each once */
+    /* A bit for each: the relay's, who keeps on whose word a room is invited (store_rows.h). */
+    uint8_t by_operator[KG_AGENDA_MAX_ROOMS / 8];
     uint16_t site_count;
     uint16_t site_total;           /* other rooms in all, those without a name here too; ≥ site_count */
     struct kg_meeting_site *sites; /* in order; the store keeps none */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "signal/agenda_internal.h"
+#include "signal/agenda_parse.h"
 
 #define SECOND_US ((int64_t)1000000)
 #define JAPAN_S   (INT64_C(9) * 3600)

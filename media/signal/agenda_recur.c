@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "signal/agenda_internal.h"
+#include "signal/agenda_parse.h"
 
 enum { MAX_STEPS = 20000 /* 54 years of days */ };
 

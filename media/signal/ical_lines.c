@@ -1,7 +1,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "signal/agenda_internal.h"
+#include "signal/agenda_parse.h"
 
 /* The next physical line without its end. */
 static bool physical(struct kg_ical_reader *r, const char **at, size_t *size)
