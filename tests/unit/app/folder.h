@@ -1,24 +1,20 @@
-/* A folder of its own for one test, gone afterwards. */
+/* One folder for each test of a file, and files in it. */
 #pragma once
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "unit/folder.h"
 
 static char folder[64];
 
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kg-app-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    return folder_make(folder, "app") ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 static inline void write_file(const char *name, const char *text)

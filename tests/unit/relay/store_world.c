@@ -1,12 +1,12 @@
 #include "unit/relay/store_world.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "unit/folder.h"
 
 char folder[64], path[128];
 struct kg_queue *results;
@@ -14,27 +14,18 @@ struct kg_queue *results;
 int store_set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kaigi-store-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!folder_make(folder, "store"))
         return -1;
     snprintf(path, sizeof path, "%s/kaigi.db", folder);
     results = kg_queue_create(16, sizeof(struct kg_store_result));
     return results ? 0 : -1;
 }
 
-static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(name);
-}
-
 int store_tear_down(void **state)
 {
     (void)state;
     kg_queue_destroy(results);
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 struct kg_store *open_store(struct kg_store_snapshot *snapshot)

@@ -1,7 +1,6 @@
 /* The audit trail: what each kind of tampering is found by, and at which row. */
 #include "unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "relay/store_audit.h"
 #include "relay/store_db.h"
 #include "relay/store_sql.h"
+#include "unit/folder.h"
 
 enum { ROWS = 9 };
 
@@ -40,8 +40,7 @@ static int set_up(void **state)
     (void)state;
     enum kg_store_status status;
     struct kg_problem problem;
-    snprintf(folder, sizeof folder, "/tmp/kaigi-audit-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!folder_make(folder, "audit"))
         return -1;
     snprintf(path, sizeof path, "%s/kaigi.db", folder);
     db = kg_store_db_open(path, &status, &problem);
@@ -50,19 +49,11 @@ static int set_up(void **state)
     return db ? 0 : -1;
 }
 
-static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(name);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
     kg_store_db_close(db);
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 static struct kg_audit_verdict verify(const struct kg_audit_anchor *anchor)

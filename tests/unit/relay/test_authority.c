@@ -1,6 +1,5 @@
 #include "unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -12,6 +11,7 @@
 #include "relay/ca.h"
 #include "relay/ca_file.h"
 #include "relay/ca_x509.h"
+#include "unit/folder.h"
 
 static const int64_t now_s = 1795222800; /* 2026-11-21 */
 static char folder[64];
@@ -29,22 +29,13 @@ static const char *in_folder(const char *file)
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kaigi-ca-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-    (void)st;
-    (void)kind;
-    (void)place;
-    return remove(path);
+    return folder_make(folder, "ca") ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 static const char *const addresses[] = {"relay.kaku.example", "192.0.2.1", "2001:db8::1"};

@@ -2,7 +2,6 @@
  * administrator's connection, and the relay's own certificate at the terminal. All are made here. */
 #include "unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -19,6 +18,7 @@
 #include "relay/ca_x509.h"
 #include "relay/gate.h"
 #include "relay/tls_server.h"
+#include "unit/folder.h"
 
 enum { DAY_S = 86400 };
 
@@ -209,8 +209,7 @@ static int make_world(void **state)
     (void)state;
     static const char *const addresses[] = {"127.0.0.1"};
     struct kg_problem problem;
-    snprintf(folder, sizeof folder, "/tmp/kaigi-legs-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!folder_make(folder, "legs"))
         return -1;
     const struct kg_ca_making making = {.root = in_folder("root"),
                                         .state = in_folder("state"),
@@ -243,14 +242,6 @@ static int make_world(void **state)
     return refusals ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-    (void)st;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static int remove_world(void **state)
 {
     (void)state;
@@ -263,7 +254,7 @@ static int remove_world(void **state)
         EVP_PKEY_free(keys[i]);
     SSL_CTX_free(client_context);
     kg_queue_destroy(refusals);
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 /* Handshakes in memory. */

@@ -1,7 +1,6 @@
 /* kaigi-signer's work, line by line, and the relay's way to it. */
 #include "unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "relay/signer_protocol.h"
 #include "relay/signer_work.h"
 #include "relay/signing.h"
+#include "unit/folder.h"
 
 static const int64_t now_s = 1795222800; /* 2026-11-21 */
 static const struct ucred somebody = {.pid = 1, .uid = 77, .gid = 77};
@@ -32,8 +32,7 @@ static int make_authority(void **state)
     static char root[96], relay[96];
     struct kg_problem problem;
     EVP_PKEY *key;
-    snprintf(folder, sizeof folder, "/tmp/kaigi-signer-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!folder_make(folder, "signer"))
         return -1;
     snprintf(root, sizeof root, "%s/root", folder);
     snprintf(relay, sizeof relay, "%s/state", folder);
@@ -54,14 +53,6 @@ static int make_authority(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-    (void)st;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static int remove_authority(void **state)
 {
     (void)state;
@@ -69,7 +60,7 @@ static int remove_authority(void **state)
     signer = NULL;
     free(csr);
     csr = NULL;
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder) ? 0 : -1;
 }
 
 static void open_signer(int64_t per_minute, int64_t build_s)

@@ -2,7 +2,6 @@
 
 #include "unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/queue.h"
 #include "relay/relay_settings.h"
 #include "signal/agenda.h"
+#include "unit/folder.h"
 
 enum { WAIT_US = 20000000 };
 
@@ -112,21 +112,12 @@ static void close_world(struct verbs_world *w)
 void verbs_world_begin(struct verbs_world *w)
 {
     *w = (struct verbs_world){.next_request = 1};
-    snprintf(w->folder, sizeof w->folder, "/tmp/kaigi-verbs-XXXXXX");
-    assert_non_null(mkdtemp(w->folder));
+    assert_true(folder_make(w->folder, "verbs"));
     snprintf(w->path, sizeof w->path, "%s/kaigi.db", w->folder);
     w->results = kg_queue_create(64, sizeof(struct kg_store_result));
     w->replies = kg_queue_create(64, sizeof(json_t *));
     assert_true(w->results && w->replies);
     open_world(w);
-}
-
-static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(name);
 }
 
 void verbs_world_reopen(struct verbs_world *w)
@@ -140,7 +131,7 @@ void verbs_world_end(struct verbs_world *w)
     close_world(w);
     kg_queue_destroy(w->results);
     kg_queue_destroy(w->replies);
-    nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    assert_true(folder_remove(w->folder));
 }
 
 struct kg_principal verbs_someone(enum kg_role_kind role, const char *id, const char *organization)
