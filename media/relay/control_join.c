@@ -240,8 +240,9 @@ void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg
                          "this room sits in a meeting; leave it first");
         return;
     }
-    enum kg_error_code code = kg_hall_admits(kg_directory_meeting(c->directory, uid), s->room->id,
-                                             kg_clock_wall_us(), kg_control_open_before_us(c, uid));
+    enum kg_error_code code =
+        kg_hall_admits(c->directory, kg_directory_meeting(c->directory, uid), s->room->id, kg_clock_wall_us(),
+                       kg_control_open_before_us(c, uid));
     /* A meeting may overrun: who has a seat comes back to it after the planned end. */
     if (message->join.resume && (code == KG_ERROR_NONE || code == KG_ERROR_ENDED)) {
         code = KG_ERROR_NONE;

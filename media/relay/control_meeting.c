@@ -178,7 +178,7 @@ static struct kg_hall_seat *uninvited(struct kg_control *c, enum kg_reason *reas
             return g->seats;
         *reason = KG_REASON_EXPELLED;
         for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
-            if (!kg_directory_invites(meeting, seat->room->id))
+            if (!kg_directory_still_invites(c->directory, meeting, seat->room->id))
                 return seat;
         }
     }
@@ -218,7 +218,8 @@ void kg_control_restore_seats(struct kg_control *c, const struct kg_store_snapsh
         const struct kg_store_room *room = kg_directory_room(c->directory, stored->room);
         const struct kg_meeting *meeting = kg_directory_meeting(c->directory, stored->meeting_uid);
         bool valid = room && !room->revoked_s && meeting && meeting->status != KG_MEETING_CANCELLED &&
-                     kg_directory_invites(meeting, room->id) && wall_us < meeting->end_us + OVERRUN_US;
+                     kg_directory_still_invites(c->directory, meeting, room->id) &&
+                     wall_us < meeting->end_us + OVERRUN_US;
         struct kg_gathering *g = valid ? kg_hall_find(c->hall, meeting->uid) : NULL;
         if (valid && !g)
             g = kg_hall_open(c->hall, meeting->uid, kg_worker_pool_assign(c->params.pool),

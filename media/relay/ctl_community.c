@@ -59,7 +59,7 @@ const struct kg_ctl_command kg_ctl_communities[] = {
                   "Only if it is still as listed then"}},
      .show = show_done},
     {"community", "remove", "end a community", .verb = "community-remove",
-     .summary = "Ends a community. Meetings that are planned already stay as they are.",
+     .summary = "Ends a community. Rooms it alone let into meetings are not invited any more.",
      .words = {{"ID", "id"}}, .show = show_done},
     {"community", "list", "show the communities", .verb = "community-list",
      .summary = "Shows the communities, their organizations and rooms.", .show = show_communities},
@@ -67,7 +67,8 @@ const struct kg_ctl_command kg_ctl_communities[] = {
      .summary = "Lets every organization of the community invite this room.",
      .words = {{"COMMUNITY", "community"}, {"ROOM", "room"}}, .show = show_done},
     {"community", "leave", "take a room out of a community", .verb = "community-leave",
-     .summary = "The room can be newly invited by its own organization only.",
+     .summary =
+         "Ends invitations that only this community permitted, at once; a room in such a meeting leaves it.",
      .words = {{"COMMUNITY", "community"}, {"ROOM", "room"}}, .show = show_done},
     {0},
 };

@@ -48,8 +48,7 @@ struct kg_directory *kg_directory_create(void)
     d->administrators = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_administrator);
     d->certificates = g_hash_table_new_full(hash_fingerprint, same_fingerprint, NULL, free_certificate);
     d->communities = kg_directory_make_communities();
-    d->memberships =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
+    d->memberships = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     d->layers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
     d->invitations =

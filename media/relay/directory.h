@@ -73,6 +73,11 @@ bool kg_directory_in_community(const struct kg_store_community *community, const
  * one that joined a community the organization belongs to. */
 bool kg_directory_may_invite(const struct kg_directory *directory, const char *organization,
                              const char *room);
+/* Is the room invited now: listed, and either the meeting's organization may invite it at this moment, or it
+ * is there on an operator's word? Whoever leaves a community is out of the meetings it was invited to through
+ * it, and in them again when it is back. */
+bool kg_directory_still_invites(const struct kg_directory *directory, const struct kg_meeting *meeting,
+                                const char *room);
 
 /* All of a kind by id: an array the caller frees with free(); NULL: none or memory. */
 const struct kg_store_organization **kg_directory_organizations(const struct kg_directory *directory,
@@ -98,7 +103,6 @@ KG_MUST_CHECK bool kg_directory_put_meeting(struct kg_directory *directory, cons
 const struct kg_meeting *kg_directory_meeting(const struct kg_directory *directory, const char *id);
 /* The organization's part of a meeting's id. */
 void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES]);
-bool kg_directory_invites(const struct kg_meeting *meeting, const char *room);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
 /* Another number whenever what a room's agenda tells may have changed: meetings that list it, rooms and

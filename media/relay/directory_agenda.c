@@ -98,15 +98,6 @@ void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES
     snprintf(organization, KG_CA_ID_BYTES, "%.*s", size, id);
 }
 
-bool kg_directory_invites(const struct kg_meeting *meeting, const char *room)
-{
-    for (uint16_t i = 0; i < meeting->room_count; i++) {
-        if (strcmp(meeting->rooms[i], room) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool ended_before(const struct kg_meeting *meeting, const void *before_us)
 {
     return meeting->end_us < *(const int64_t *)before_us;
@@ -137,7 +128,7 @@ const struct kg_meeting **kg_directory_meetings(const struct kg_directory *d, si
     return (const struct kg_meeting **)kg_directory_sorted(d->meetings, count, by_start_of);
 }
 
-/* Names at most `most` of the other rooms that are in the directory and not revoked. false: memory. */
+/* Names at most `most` of the other rooms that are invited now and not revoked. false: memory. */
 static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, const char *room, uint16_t most)
 {
     view->site_count = view->site_total = 0;
@@ -145,7 +136,8 @@ static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, co
         return false;
     for (uint16_t i = 0; i < view->room_count; i++) {
         const struct kg_store_room *other = kg_directory_room(d, view->rooms[i]);
-        if (!other || other->revoked_s || strcmp(other->id, room) == 0)
+        if (!other || other->revoked_s || strcmp(other->id, room) == 0 ||
+            !kg_directory_still_invites(d, view, other->id))
             continue;
         view->site_total++;
         if (view->site_count < most)
@@ -185,7 +177,7 @@ char *kg_directory_calendar(const struct kg_directory *d, const char *room, int6
         return NULL;
     for (guint i = 0; invited && i < invited->len; i++) {
         const struct kg_meeting *m = g_ptr_array_index(invited, i);
-        if (m->end_us > from_us && m->start_us < to_us)
+        if (m->end_us > from_us && m->start_us < to_us && kg_directory_still_invites(d, m, room))
             seen[count++] = *m;
     }
     qsort(seen, count, sizeof *seen, by_start);

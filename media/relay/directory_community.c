@@ -169,3 +169,16 @@ bool kg_directory_may_invite(const struct kg_directory *d, const char *organizat
     }
     return false;
 }
+
+bool kg_directory_still_invites(const struct kg_directory *d, const struct kg_meeting *meeting,
+                                const char *room)
+{
+    char owner[KG_CA_ID_BYTES];
+    for (uint16_t i = 0; i < meeting->room_count; i++) {
+        if (strcmp(meeting->rooms[i], room) != 0)
+            continue;
+        kg_directory_meeting_owner(meeting->uid, owner);
+        return kg_store_meeting_by_operator(meeting, i) || kg_directory_may_invite(d, owner, room);
+    }
+    return false;
+}

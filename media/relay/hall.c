@@ -91,12 +91,12 @@ void kg_hall_close_if_empty(struct kg_gathering *g)
         free_gathering(g);
 }
 
-enum kg_error_code kg_hall_admits(const struct kg_meeting *meeting, const char *room, int64_t wall_us,
-                                  int64_t open_before_us)
+enum kg_error_code kg_hall_admits(const struct kg_directory *directory, const struct kg_meeting *meeting,
+                                  const char *room, int64_t wall_us, int64_t open_before_us)
 {
     if (!meeting)
         return KG_ERROR_UNKNOWN_MEETING;
-    if (!kg_directory_invites(meeting, room))
+    if (!kg_directory_still_invites(directory, meeting, room))
         return KG_ERROR_NOT_INVITED;
     if (meeting->status == KG_MEETING_CANCELLED || wall_us >= meeting->end_us)
         return KG_ERROR_ENDED;

@@ -67,8 +67,8 @@ void kg_hall_close_if_empty(struct kg_gathering *gathering);
 
 /* May this room join now? KG_ERROR_NONE: yes. meeting NULL: unknown. From open_before_us ahead of the start
  * to the end. */
-enum kg_error_code kg_hall_admits(const struct kg_meeting *meeting, const char *room, int64_t wall_us,
-                                  int64_t open_before_us);
+enum kg_error_code kg_hall_admits(const struct kg_directory *directory, const struct kg_meeting *meeting,
+                                  const char *room, int64_t wall_us, int64_t open_before_us);
 
 struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *gathering, const struct kg_store_room *room);
 struct kg_hall_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party);

@@ -167,6 +167,8 @@ static bool load_meeting_room(sqlite3_stmt *q, struct kg_store_snapshot *s)
         return true;
     NEW_ROW(m, rooms, room_count);
     m->rooms[m->room_count] = kg_sql_text_at(q, 1);
+    if (sqlite3_column_int(q, 2))
+        kg_store_meeting_set_by_operator(m, m->room_count);
     return m->rooms[m->room_count++] != NULL;
 }
 
@@ -224,7 +226,7 @@ static const struct {
     {"SELECT uid, title, description, organizer, location, start_us, end_us, sequence, status FROM meeting "
      "ORDER BY uid",
      load_meeting},
-    {"SELECT meeting, room FROM meeting_room ORDER BY meeting, place", load_meeting_room},
+    {"SELECT meeting, room, by_operator FROM meeting_room ORDER BY meeting, place", load_meeting_room},
     {"SELECT meeting, room, token_hash, party, source_microphone, source_camera, source_presentation, "
      "muted_microphone, muted_camera, muted_presentation FROM seat",
      load_seat},

@@ -168,6 +168,16 @@ bool kg_store_meeting_copy(struct kg_meeting *out, const struct kg_meeting *m)
     return false;
 }
 
+bool kg_store_meeting_by_operator(const struct kg_meeting *m, unsigned place)
+{
+    return m->by_operator[place / 8] >> place % 8 & 1;
+}
+
+void kg_store_meeting_set_by_operator(struct kg_meeting *m, unsigned place)
+{
+    m->by_operator[place / 8] |= (uint8_t)(1u << place % 8);
+}
+
 void kg_store_meeting_finish(struct kg_meeting *m)
 {
     free(m->uid);

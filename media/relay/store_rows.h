@@ -68,7 +68,10 @@ struct kg_store_seat {
     bool muted[3];
 };
 
-/* A meeting is a struct kg_meeting whose uid is "<organization id>/<UID of the calendar>". */
+/* A meeting is a struct kg_meeting whose uid is "<organization id>/<UID of the calendar>". The room at this
+ * place was invited by an operator, although the meeting's organization may not invite it. */
+bool kg_store_meeting_by_operator(const struct kg_meeting *meeting, unsigned place);
+void kg_store_meeting_set_by_operator(struct kg_meeting *meeting, unsigned place);
 
 struct kg_store_snapshot {
     struct kg_store_organization *organizations; /* by id, as all of these */

@@ -138,11 +138,21 @@ static const char step_2[] =
     "CREATE TRIGGER audit_state_kept BEFORE DELETE ON audit_state"
     "  BEGIN SELECT RAISE(ABORT, 'the audit trail only goes forward'); END;";
 
+/* On whose word a room is in a meeting. What no organization may invite by itself now, an operator did, or
+ * the relay before there were walls between organizations. */
+static const char step_3[] =
+    "ALTER TABLE meeting_room ADD COLUMN by_operator INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE meeting_room SET by_operator = 1 WHERE NOT EXISTS(SELECT 1 FROM meeting m JOIN room r"
+    "  WHERE m.uid = meeting_room.meeting AND r.id = meeting_room.room"
+    "  AND (r.organization_id = m.organization_id OR EXISTS(SELECT 1 FROM community_room c"
+    "    JOIN community_organization o ON o.community = c.community"
+    "    WHERE c.room = r.id AND o.organization_id = m.organization_id)));";
+
 /* Each step leads from version N (its index) to N + 1. Steps are never edited once released: append. */
 static const struct {
     const char *sql;
     int (*finish)(sqlite3 *);
-} steps[] = {{step_1, NULL}, {step_2, kg_store_audit_take_events}};
+} steps[] = {{step_1, NULL}, {step_2, kg_store_audit_take_events}, {step_3, NULL}};
 
 int kg_store_schema_version(void)
 {

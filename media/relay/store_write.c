@@ -151,8 +151,10 @@ static int write_meeting(sqlite3 *db, const struct kg_meeting *m)
             KG_SQL_TEXT(m->organizer), KG_SQL_TEXT(m->location), KG_SQL_INTEGER(m->start_us),
             KG_SQL_INTEGER(m->end_us), KG_SQL_INTEGER(m->sequence), KG_SQL_INTEGER(m->status));
     for (int i = 0; i < m->room_count && code == SQLITE_OK; i++)
-        code = KG_SQL_RUN(db, "INSERT INTO meeting_room(meeting, place, room) VALUES(?1, ?2, ?3)",
-                          KG_SQL_TEXT(m->uid), KG_SQL_INTEGER(i), KG_SQL_TEXT(m->rooms[i]));
+        code = KG_SQL_RUN(
+            db, "INSERT INTO meeting_room(meeting, place, room, by_operator) VALUES(?1, ?2, ?3, ?4)",
+            KG_SQL_TEXT(m->uid), KG_SQL_INTEGER(i), KG_SQL_TEXT(m->rooms[i]),
+            KG_SQL_INTEGER(kg_store_meeting_by_operator(m, (unsigned)i)));
     return code;
 }
 

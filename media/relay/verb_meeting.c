@@ -13,22 +13,23 @@ static void report(json_t *reports, bool left_out, unsigned line, const char *ui
                                              "line", (int)line, "uid", uid, "reason", reason));
 }
 
-/* Of the rooms listed, those that may be: into rooms, borrowed. The others are reported in one and the same
- * words, whether they exist or not. */
-static uint16_t pick_rooms(struct kg_call *call, const char *organization, const struct kg_meeting *m,
-                           char **rooms, json_t *reports)
+/* Of the rooms listed, those that may be: into picked, whose rooms are m's. The others are reported in one
+ * and the same words, whether they exist or not. What rests on a community ends with it, so an operator's
+ * word is kept only where nothing else permits the room. */
+static void pick_rooms(struct kg_call *call, const char *organization, const struct kg_meeting *m,
+                       struct kg_meeting *picked, json_t *reports)
 {
     const struct kg_directory *directory = call->verbs->params.directory;
-    uint16_t count = 0;
     for (uint16_t i = 0; i < m->room_count; i++) {
         char reason[250];
-        bool may = call->by.role == KG_ROLE_OPERATOR ||
-                   kg_directory_may_invite(directory, organization, m->rooms[i]);
-        if (may)
-            rooms[count++] = m->rooms[i];
+        bool permitted = kg_directory_may_invite(directory, organization, m->rooms[i]);
+        if (!permitted && call->by.role == KG_ROLE_OPERATOR)
+            kg_store_meeting_set_by_operator(picked, picked->room_count);
+        if (permitted || call->by.role == KG_ROLE_OPERATOR)
+            picked->rooms[picked->room_count++] = m->rooms[i];
         if (json_array_size(reports) >= KG_AGENDA_MAX_REPORTS)
             continue;
-        if (!may) {
+        if (!permitted && call->by.role != KG_ROLE_OPERATOR) {
             snprintf(reason, sizeof reason,
                      "room %s is not invited: no room of organization %s, nor of a community with it",
                      m->rooms[i], organization);
@@ -39,7 +40,6 @@ static uint16_t pick_rooms(struct kg_call *call, const char *organization, const
             report(reports, false, 0, m->uid, reason);
         }
     }
-    return count;
 }
 
 /* false: left out, which is reported. */
@@ -81,8 +81,9 @@ void kg_verb_agenda_import(struct kg_call *call)
         int size = snprintf(id, sizeof id, "%s/%s", organization->id, meeting.uid);
         if (!is_news(call, &meeting, id, size, reports))
             continue;
-        meeting.room_count = pick_rooms(call, organization->id, &meeting, rooms, reports);
+        meeting.room_count = 0;
         meeting.rooms = rooms;
+        pick_rooms(call, organization->id, &agenda->meetings[i], &meeting, reports);
         meeting.uid = id;
         kg_call_put(call, &(struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meeting});
         imported++;
@@ -98,18 +99,20 @@ void kg_verb_agenda_changed(struct kg_call *call)
     call->verbs->params.effects->agenda_changed(call->verbs->params.user);
 }
 
-static json_t *meeting_json(const struct kg_meeting *m, const char *owner)
+static json_t *meeting_json(const struct kg_directory *directory, const struct kg_meeting *m,
+                            const char *owner)
 {
     static const char *const statuses[] = {[KG_MEETING_CONFIRMED] = "confirmed",
                                            [KG_MEETING_TENTATIVE] = "tentative",
                                            [KG_MEETING_CANCELLED] = "cancelled"};
-    json_t *rooms = json_array();
+    json_t *rooms = json_array(), *lapsed = json_array();
     for (uint16_t i = 0; i < m->room_count; i++)
-        json_array_append_new(rooms, json_string(m->rooms[i]));
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:i, s:o}", "meeting", m->uid, "organization", owner,
-                     "title", m->title, "start", (json_int_t)(m->start_us / 1000000), "end",
+        json_array_append_new(kg_directory_still_invites(directory, m, m->rooms[i]) ? rooms : lapsed,
+                              json_string(m->rooms[i]));
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:i, s:o, s:o}", "meeting", m->uid, "organization",
+                     owner, "title", m->title, "start", (json_int_t)(m->start_us / 1000000), "end",
                      (json_int_t)(m->end_us / 1000000), "status", statuses[m->status], "sequence",
-                     (int)m->sequence, "rooms", rooms);
+                     (int)m->sequence, "rooms", rooms, "lapsed", lapsed);
 }
 
 void kg_verb_meeting_list(struct kg_call *call)
@@ -127,7 +130,7 @@ void kg_verb_meeting_list(struct kg_call *call)
         kg_directory_meeting_owner(all[i]->uid, owner);
         if ((!wanted || strcmp(owner, wanted) == 0) && all[i]->end_us / 1000000 >= from_s &&
             all[i]->start_us / 1000000 < to_s)
-            json_array_append_new(list, meeting_json(all[i], owner));
+            json_array_append_new(list, meeting_json(call->verbs->params.directory, all[i], owner));
     }
     free(all);
     kg_call_reply(call, json_pack("{s:b, s:o}", "ok", 1, "meetings", list));

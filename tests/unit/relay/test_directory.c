@@ -19,17 +19,21 @@ static struct kg_store_room room_of(char *id, uint8_t mark)
     return room;
 }
 
+/* As an operator plans it: every room it lists is invited, whosever it is. */
 static struct kg_meeting meeting_of(char *uid, int64_t start_s, char **rooms, uint16_t count)
 {
-    return (struct kg_meeting){.uid = uid,
-                               .title = uid,
-                               .description = "",
-                               .organizer = "",
-                               .location = "",
-                               .start_us = start_s * 1000000,
-                               .end_us = (start_s + 3600) * 1000000,
-                               .rooms = rooms,
-                               .room_count = count};
+    struct kg_meeting m = {.uid = uid,
+                           .title = uid,
+                           .description = "",
+                           .organizer = "",
+                           .location = "",
+                           .start_us = start_s * 1000000,
+                           .end_us = (start_s + 3600) * 1000000,
+                           .rooms = rooms,
+                           .room_count = count};
+    for (uint16_t i = 0; i < count; i++)
+        kg_store_meeting_set_by_operator(&m, i);
+    return m;
 }
 
 static void test_rooms(void **state)
@@ -76,8 +80,8 @@ static void test_calendar_is_the_rooms_own(void **state)
     assert_non_null(strstr(text, "BEGIN:VCALENDAR"));
     assert_null(strstr(text, "VEVENT"));
     free(text);
-    assert_true(kg_directory_invites(kg_directory_meeting(d, "secret"), "b"));
-    assert_false(kg_directory_invites(kg_directory_meeting(d, "secret"), "a"));
+    assert_true(kg_directory_still_invites(d, kg_directory_meeting(d, "secret"), "b"));
+    assert_false(kg_directory_still_invites(d, kg_directory_meeting(d, "secret"), "a"));
     kg_directory_prune(d, INT64_C(1895222800) * 1000000);
     assert_null(kg_directory_meeting(d, "shared"));
     assert_non_null(kg_directory_meeting(d, "far"));
@@ -359,6 +363,105 @@ static void test_whose_an_id_is_and_who_may_be_invited(void **state)
     kg_directory_destroy(d);
 }
 
+struct shared {
+    struct kg_directory *d;
+    struct kg_store_community community;
+};
+
+/* a-shi, b-cho and x-son in one community, of which b-cho's room "b" and x-son's "x" are; a-shi's meeting
+ * lists these, its own "a" and b-cho's "o", the last on an operator's word. */
+static void make_shared(struct shared *s)
+{
+    static char *members[] = {"a-shi", "b-cho", "x-son"}, *all[] = {"a", "b", "x", "o"};
+    struct kg_meeting m = meeting_of("a-shi/m", 1795222800, all, 4);
+    *s = (struct shared){
+        .d = kg_directory_create(),
+        .community = {
+            .id = "c", .name = "c", .theme = "", .organizations = members, .organization_count = 3}};
+    add_room_named(s->d, "a", "a-shi", "庁議室", 0);
+    add_room_named(s->d, "b", "b-cho", "大会議室", 0);
+    add_room_named(s->d, "x", "x-son", "集会室", 0);
+    add_room_named(s->d, "o", "b-cho", "控室", 0);
+    const struct kg_store_change put = {.kind = KG_STORE_PUT_COMMUNITY, .community = &s->community},
+                                 b = {.kind = KG_STORE_JOIN_COMMUNITY, .id = "c", .member = "b"},
+                                 x = {.kind = KG_STORE_JOIN_COMMUNITY, .id = "c", .member = "x"};
+    assert_true(kg_directory_apply(s->d, &put) && kg_directory_apply(s->d, &b) &&
+                kg_directory_apply(s->d, &x));
+    memset(m.by_operator, 0, sizeof m.by_operator);
+    kg_store_meeting_set_by_operator(&m, 3);
+    assert_true(kg_directory_put_meeting(s->d, &m));
+}
+
+/* Whether the community's room may be in the meeting, in every place that says so; the others always are. */
+static void expect_invited(const struct kg_directory *d, bool b, bool x)
+{
+    const struct kg_meeting *m = kg_directory_meeting(d, "a-shi/m");
+    assert_int_equal(kg_directory_still_invites(d, m, "b"), b);
+    assert_int_equal(kg_directory_still_invites(d, m, "x"), x);
+    assert_true(kg_directory_still_invites(d, m, "a") && kg_directory_still_invites(d, m, "o"));
+    assert_false(kg_directory_still_invites(d, m, "nobody"));
+    assert_int_equal(lists(d, "b", "UID:a-shi/m"), b);
+    assert_int_equal(lists(d, "x", "UID:a-shi/m"), x);
+    assert_int_equal(lists(d, "a", "大会議室"), b);
+    assert_int_equal(lists(d, "o", "集会室"), x);
+    assert_true(lists(d, "o", "庁議室") && lists(d, "a", "控室"));
+}
+
+static void test_what_rests_on_a_community_ends_with_it(void **state)
+{
+    (void)state;
+    struct shared s;
+    make_shared(&s);
+    expect_invited(s.d, true, true);
+    const struct kg_store_change leave = {.kind = KG_STORE_LEAVE_COMMUNITY, .id = "c", .member = "b"},
+                                 back = {.kind = KG_STORE_JOIN_COMMUNITY, .id = "c", .member = "b"},
+                                 put = {.kind = KG_STORE_PUT_COMMUNITY, .community = &s.community},
+                                 gone = {.kind = KG_STORE_REMOVE_COMMUNITY, .id = "c"};
+    assert_true(kg_directory_apply(s.d, &leave));
+    expect_invited(s.d, false, true);
+    assert_true(kg_directory_apply(s.d, &back));
+    expect_invited(s.d, true, true);
+    s.community.organization_count = 2; /* x-son leaves, and its room with it */
+    assert_true(kg_directory_apply(s.d, &put));
+    expect_invited(s.d, true, false);
+    s.community.organization_count = 3; /* back, but its room has not joined again */
+    assert_true(kg_directory_apply(s.d, &put));
+    expect_invited(s.d, true, false);
+    s.community.organizations++; /* a-shi itself leaves: nobody of the others is its to invite */
+    s.community.organization_count = 2;
+    assert_true(kg_directory_apply(s.d, &put));
+    expect_invited(s.d, false, false);
+    s.community.organizations--;
+    s.community.organization_count = 3;
+    assert_true(kg_directory_apply(s.d, &put));
+    expect_invited(s.d, true, false);
+    assert_true(kg_directory_apply(s.d, &gone));
+    expect_invited(s.d, false, false);
+    kg_directory_destroy(s.d);
+}
+
+/* Whatever a community permits or ends is told to all who share a meeting with the room, and to nobody else.
+ */
+static void test_communities_make_agendas_new(void **state)
+{
+    (void)state;
+    enum { A = 1, B = 2 };
+    struct shared s;
+    make_shared(&s);
+    const struct kg_store_change leave = {.kind = KG_STORE_LEAVE_COMMUNITY, .id = "c", .member = "b"},
+                                 back = {.kind = KG_STORE_JOIN_COMMUNITY, .id = "c", .member = "b"},
+                                 put = {.kind = KG_STORE_PUT_COMMUNITY, .community = &s.community},
+                                 gone = {.kind = KG_STORE_REMOVE_COMMUNITY, .id = "c"},
+                                 *const changes[] = {&leave, &back, &put, &gone};
+    (void)stamped(s.d);
+    for (size_t i = 0; i < KG_ARRAY_LEN(changes); i++) {
+        s.community.organization_count = changes[i] == &put ? 2 : 3;
+        assert_true(kg_directory_apply(s.d, changes[i]));
+        assert_int_equal(stamped(s.d), A | B); /* not "c", in no meeting */
+    }
+    kg_directory_destroy(s.d);
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
@@ -372,6 +475,8 @@ int main(void)
         cmocka_unit_test(test_whose_agenda_may_be_new),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_whose_an_id_is_and_who_may_be_invited),
+        cmocka_unit_test(test_what_rests_on_a_community_ends_with_it),
+        cmocka_unit_test(test_communities_make_agendas_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,11 @@ static void test_admission(void **state)
     char *rooms[] = {"a", "b"};
     const int64_t start = INT64_C(100) * MINUTE_US, end = INT64_C(160) * MINUTE_US,
                   before = INT64_C(10) * MINUTE_US;
-    struct kg_meeting m = {.uid = "m", .start_us = start, .end_us = end, .rooms = rooms, .room_count = 2};
+    struct kg_meeting m = {
+        .uid = "kaku/m", .start_us = start, .end_us = end, .rooms = rooms, .room_count = 2};
+    struct kg_directory *d = kg_directory_create();
+    struct kg_store_room a = room_of("a", 1), b = room_of("b", 2);
+    assert_true(kg_directory_put_room(d, &a) && kg_directory_put_room(d, &b));
     static const struct {
         const char *room;
         int64_t minute;
@@ -36,11 +40,18 @@ static void test_admission(void **state)
         {"c", 10, KG_ERROR_NOT_INVITED},  {"", 130, KG_ERROR_NOT_INVITED},
     };
     for (size_t i = 0; i < KG_ARRAY_LEN(cases); i++)
-        assert_int_equal(kg_hall_admits(&m, cases[i].room, cases[i].minute * MINUTE_US, before),
+        assert_int_equal(kg_hall_admits(d, &m, cases[i].room, cases[i].minute * MINUTE_US, before),
                          cases[i].code);
-    assert_int_equal(kg_hall_admits(NULL, "a", start, before), KG_ERROR_UNKNOWN_MEETING);
+    assert_int_equal(kg_hall_admits(d, NULL, "a", start, before), KG_ERROR_UNKNOWN_MEETING);
+    /* Another organization's, which lists the room but may not invite it: unless an operator did. */
+    m.uid = "mihon/m";
+    assert_int_equal(kg_hall_admits(d, &m, "a", start, before), KG_ERROR_NOT_INVITED);
+    kg_store_meeting_set_by_operator(&m, 0);
+    assert_int_equal(kg_hall_admits(d, &m, "a", start, before), KG_ERROR_NONE);
+    assert_int_equal(kg_hall_admits(d, &m, "b", start, before), KG_ERROR_NOT_INVITED);
     m.status = KG_MEETING_CANCELLED;
-    assert_int_equal(kg_hall_admits(&m, "a", start, before), KG_ERROR_ENDED);
+    assert_int_equal(kg_hall_admits(d, &m, "a", start, before), KG_ERROR_ENDED);
+    kg_directory_destroy(d);
 }
 
 static void test_seats(void **state)

@@ -17,6 +17,7 @@ static void test_round_trip(void **state)
     struct kg_store_room a = room_of("a", 1), b = room_of("b", 2);
     char *rooms[] = {"b", "a"};
     struct kg_meeting meetings[] = {meeting_of("kaku/m2", rooms, 2), meeting_of("kaku/m1", rooms, 1)};
+    kg_store_meeting_set_by_operator(&meetings[0], 1);
     struct kg_store_seat seat = {.meeting_uid = "kaku/m2",
                                  .room = "a",
                                  .party = 4000000000u,
@@ -49,6 +50,8 @@ static void test_round_trip(void **state)
     assert_string_equal(s.meetings[1].uid, "kaku/m2");
     assert_int_equal(s.meetings[1].room_count, 2);
     assert_string_equal(s.meetings[1].rooms[0], "b");
+    assert_true(!kg_store_meeting_by_operator(&s.meetings[1], 0) &&
+                kg_store_meeting_by_operator(&s.meetings[1], 1));
     assert_int_equal(s.meetings[1].sequence, 3);
     assert_int_equal(s.seat_count, 1);
     assert_int_equal(s.seats[0].party, 4000000000u);
@@ -104,6 +107,39 @@ static void test_migrations(void **state)
     }
     assert_null(kg_store_schema_step(kg_store_schema_version()));
     assert_null(kg_store_schema_step(-1));
+}
+
+/* The version before it was kept on whose word a room is invited: what a community permits rests on it, what
+ * nothing permits only an operator can have written. */
+static void test_invitations_of_the_second_version(void **state)
+{
+    (void)state;
+    sqlite3 *db;
+    struct kg_store_snapshot s = {0};
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    for (int step = 0; step < 2; step++)
+        assert_int_equal(sqlite3_exec(db, kg_store_schema_step(step), NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "CREATE TABLE schema_version(version INTEGER NOT NULL) STRICT; INSERT INTO schema_version "
+            "VALUES(2);"
+            "INSERT INTO organization VALUES('kaku', '架空市', ''), ('mihon', '見本町', '');"
+            "INSERT INTO room VALUES('a', 'kaku', '', '', '会議室', '', NULL), ('b', 'mihon', '', '', "
+            "'会議室', '', NULL), ('c', 'mihon', '', '', '控室', '', NULL);"
+            "INSERT INTO community VALUES('fire', '消防', '');"
+            "INSERT INTO community_organization VALUES('fire', 'kaku'), ('fire', 'mihon');"
+            "INSERT INTO community_room VALUES('fire', 'b');"
+            "INSERT INTO meeting VALUES('kaku/m', 'kaku', '定例会', '', '', '', 1, 2, 0, 0);"
+            "INSERT INTO meeting_room VALUES('kaku/m', 0, 'a'), ('kaku/m', 1, 'b'), ('kaku/m', 2, 'c')",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    kg_store_close(open_store(&s));
+    assert_int_equal(s.meetings[0].room_count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(kg_store_meeting_by_operator(&s.meetings[0], i), i == 2);
+    kg_store_snapshot_finish(&s);
 }
 
 static void test_every_kind(void **state)
@@ -312,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_export_goes_as_far_as_the_trail, store_set_up,
                                         store_tear_down),
         cmocka_unit_test_setup_teardown(test_migrations, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_invitations_of_the_second_version, store_set_up,
+                                        store_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -361,6 +361,10 @@ static void check_upgraded(sqlite3 *db)
     assert_string_equal(s.meetings[2].uid, "org-2/m@x");
     assert_int_equal(s.meetings[2].room_count, 3);
     assert_string_equal(s.meetings[2].rooms[0], "stranger");
+    /* There were no communities: whom the organization may not invite by itself stays all the same. */
+    assert_true(kg_store_meeting_by_operator(&s.meetings[2], 0) &&
+                !kg_store_meeting_by_operator(&s.meetings[2], 1) &&
+                kg_store_meeting_by_operator(&s.meetings[2], 2));
     assert_int_equal(s.seat_count, 1);
     assert_string_equal(s.seats[0].meeting_uid, "org-2/m@x");
     assert_int_equal(s.seats[0].party, 4000000000u);

@@ -319,12 +319,85 @@ static void test_only_communities_open_a_meeting_to_others(void **state)
     verbs_world_end(&w);
 }
 
+/* What b-cho's meeting invites, and what it lists in vain, as its administrator is told. */
+static void expect_rooms(struct verbs_world *w, const char *rooms, const char *lapsed)
+{
+    const struct kg_principal boss = verbs_someone(KG_ROLE_ADMINISTRATOR, "b-cho-boss", "b-cho");
+    json_t *reply = verbs_ask(w, &boss, "{\"command\":\"meeting-list\"}"), *meeting;
+    size_t i;
+    bool found = false;
+    json_array_foreach(json_object_get(reply, "meetings"), i, meeting)
+    {
+        if (strcmp(json_string_value(json_object_get(meeting, "meeting")), "b-cho/new") != 0)
+            continue;
+        char *invited = json_dumps(json_object_get(meeting, "rooms"), JSON_COMPACT),
+             *others = json_dumps(json_object_get(meeting, "lapsed"), JSON_COMPACT);
+        found = true;
+        assert_string_equal(invited, rooms);
+        assert_string_equal(others, lapsed);
+        free(invited);
+        free(others);
+    }
+    assert_true(found);
+    json_decref(reply);
+}
+
+/* Asks, and says whether connected rooms are told at once. */
+static bool refreshes(struct verbs_world *w, const struct kg_principal *by, const char *verb,
+                      const char *fields)
+{
+    bool ok;
+    unsigned before = w->agenda_changed;
+    char *reply = ask(w, by, verb, fields, &ok);
+    if (!ok)
+        fail_msg("%s %s: %s", verb, fields, reply);
+    free(reply);
+    return w->agenda_changed == before + 1;
+}
+
+/* An invitation that rests on a community ends and comes back with it, whoever brought the calendar; one that
+ * rests on an operator's word alone stays. */
+static void test_an_invitation_ends_with_its_community(void **state)
+{
+    struct verbs_world w;
+    const struct kg_principal theirs = verbs_someone(KG_ROLE_ADMINISTRATOR, "b-cho-boss", "b-cho"),
+                              ours = verbs_someone(KG_ROLE_ADMINISTRATOR, "a-shi-boss", "a-shi"),
+                              by = verbs_operator();
+    const struct kg_principal *const importers[] = {&theirs, &by};
+    (void)state;
+    verbs_world_fill(&w);
+    for (size_t i = 0; i < KG_ARRAY_LEN(importers); i++) {
+        assert_true(refreshes(&w, importers[i], "agenda-import",
+                              "'organization':'b-cho','calendar':" CALENDAR("a-shi-3")));
+        expect_rooms(&w, "[\"a-shi-3\"]", "[]");
+        assert_true(refreshes(&w, &ours, "community-leave", "'room':'a-shi-3','community':'mutual'"));
+        expect_rooms(&w, "[]", "[\"a-shi-3\"]");
+        verbs_world_reopen(&w);
+        expect_rooms(&w, "[]", "[\"a-shi-3\"]");
+        assert_true(refreshes(&w, &ours, "community-join", "'room':'a-shi-3','community':'mutual'"));
+        expect_rooms(&w, "[\"a-shi-3\"]", "[]");
+        assert_true(refreshes(&w, &by, "community-set", "'id':'mutual','organizations':['a-shi']"));
+        expect_rooms(&w, "[]", "[\"a-shi-3\"]");
+        assert_true(refreshes(&w, &by, "community-set", "'id':'mutual','organizations':['a-shi','b-cho']"));
+        expect_rooms(&w, "[\"a-shi-3\"]", "[]");
+    }
+    assert_true(refreshes(&w, &by, "community-remove", "'id':'mutual'"));
+    expect_rooms(&w, "[]", "[\"a-shi-3\"]");
+    assert_true(
+        refreshes(&w, &by, "agenda-import", "'organization':'b-cho','calendar':" CALENDAR("a-shi-1")));
+    expect_rooms(&w, "[\"a-shi-1\"]", "[]");
+    verbs_world_reopen(&w);
+    expect_rooms(&w, "[\"a-shi-1\"]", "[]");
+    verbs_world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_verb_keeps_organizations_apart),
         cmocka_unit_test(test_the_same_is_granted_for_ones_own),
         cmocka_unit_test(test_only_communities_open_a_meeting_to_others),
+        cmocka_unit_test(test_an_invitation_ends_with_its_community),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
