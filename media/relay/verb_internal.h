@@ -50,8 +50,6 @@ void kg_call_commit(struct kg_call *call, json_t *reply);
 uint64_t kg_call_read(struct kg_call *call, void (*answer)(struct kg_call *, const struct kg_store_result *));
 /* … when the store does not take the question. */
 void kg_call_read_failed(struct kg_call *call);
-/* Copies what is to be written. */
-void kg_call_put(struct kg_call *call, const struct kg_store_change *change);
 /* true: call->certificate is there. false: it is being signed (the verb runs again then), or was refused. */
 KG_MUST_CHECK bool kg_call_certificate(struct kg_call *call, enum kg_ca_kind kind, const char *id);
 /* To be called by revocations: certificates under way for this room or administrator come to nothing. */
@@ -59,6 +57,15 @@ void kg_call_overtake(struct kg_call *call, const char *id);
 /* Whose the row is, and more about it. */
 void kg_call_concerns(struct kg_call *call, const char *organization);
 void kg_call_note(struct kg_call *call, const char *fmt, ...) KG_PRINTF(2, 3);
+
+/* verb_change.c. */
+
+/* Copies what is to be written. */
+void kg_call_put(struct kg_call *call, const struct kg_store_change *change);
+/* A copy's texts. */
+void kg_call_free_change(struct kg_store_change *change);
+
+/* verb.c again. */
 
 /* The request's fields, checked already; "", false, 0 when absent. */
 const char *kg_call_text(const struct kg_call *call, const char *field);
