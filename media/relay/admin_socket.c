@@ -5,34 +5,22 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "relay/admin.h"
+#include "relay/unix_socket.h"
 
 static bool name_socket(const char *state, char *path, size_t size, struct sockaddr_un *address,
                         struct kg_problem *problem)
 {
     int n = snprintf(path, size, "%s/%s", state, KG_ADMIN_SOCKET);
-    if (n < 0 || (size_t)n >= size || (size_t)n >= sizeof address->sun_path) {
+    if (n < 0 || (size_t)n >= size || !kg_unix_address(address, path)) {
         path[0] = '\0';
         return kg_problem_set(problem,
                               "the state folder's path %s is too long for a socket (%zu bytes with its name)",
                               state, sizeof address->sun_path - 1);
     }
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(address->sun_path, path, (size_t)n + 1);
     return true;
-}
-
-/* A living relay answers; a dead one's socket refuses. */
-static bool is_served(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool served = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return served;
 }
 
 int kg_admin_socket_open(const char *state, char *path, size_t size, struct kg_problem *problem)
@@ -40,7 +28,7 @@ int kg_admin_socket_open(const char *state, char *path, size_t size, struct kg_p
     struct sockaddr_un address;
     if (!name_socket(state, path, size, &address, problem))
         return -1;
-    if (is_served(&address)) {
+    if (kg_unix_is_served(&address)) {
         kg_problem_set(problem, "another kaigi-relay is using the state folder %s", state);
         return -1;
     }

@@ -15,7 +15,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,15 +26,9 @@
 #include "relay/ca_file.h"
 #include "relay/signer_protocol.h"
 #include "relay/signer_work.h"
+#include "relay/unix_socket.h"
 
-enum {
-    LINE_WAIT_US = 3000000,
-    DRAIN_US = 100000,
-    BACKLOG = 16,
-    FILES_MAX = 32,
-    PER_MINUTE = 120,
-    PER_MINUTE_MAX = 100000
-};
+enum { LINE_WAIT_US = 3000000, BACKLOG = 16, FILES_MAX = 32, PER_MINUTE = 120, PER_MINUTE_MAX = 100000 };
 
 struct program {
     char *folder, *socket_path, *user;
@@ -117,26 +110,17 @@ static bool find_user(struct program *p)
     return true;
 }
 
-static bool is_served(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool served = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return served;
-}
-
 /* Under its name only once it listens: whoever sees the socket can ask. */
 static bool open_socket(struct program *p)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX}, fresh = address;
-    size_t size = strlen(p->socket_path);
-    if (size + sizeof ".new" > sizeof address.sun_path)
+    struct sockaddr_un address, fresh;
+    char path[sizeof address.sun_path + sizeof ".new"];
+    int size = snprintf(path, sizeof path, "%s.new", p->socket_path);
+    if (size < 0 || (size_t)size >= sizeof path || !kg_unix_address(&fresh, path) ||
+        !kg_unix_address(&address, p->socket_path))
         return fail("the path %s is too long for a socket", p->socket_path);
-    memcpy(address.sun_path, p->socket_path, size + 1);
-    if (is_served(&address))
+    if (kg_unix_is_served(&address))
         return fail("another kaigi-signer answers at %s; stop it first", p->socket_path);
-    snprintf(fresh.sun_path, sizeof fresh.sun_path, "%s.new", p->socket_path);
     unlink(fresh.sun_path);
     p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* Another user must be able to connect at all; who he is decides. */
@@ -180,79 +164,25 @@ static bool may_ask(struct program *p, int fd, struct ucred *peer)
     return false;
 }
 
-/* false: it does not come in time, is too long, or the other end went. */
-static bool wait_for(int fd, short events, int64_t deadline_us)
-{
-    struct pollfd watched = {.fd = fd, .events = events};
-    int64_t left_us = deadline_us - kg_clock_now_us();
-    int count = -1;
-    errno = EINTR;
-    while (left_us > 0 && count < 0 && errno == EINTR) {
-        count = poll(&watched, 1, (int)(left_us / 1000 + 1));
-        left_us = deadline_us - kg_clock_now_us();
-    }
-    return count > 0;
-}
-
-static bool read_line(int fd, char *line, size_t *size)
-{
-    int64_t deadline_us = kg_clock_now_us() + LINE_WAIT_US;
-    *size = 0;
-    while (*size < KG_SIGNER_MAX_BYTES && wait_for(fd, POLLIN, deadline_us)) {
-        ssize_t got = recv(fd, line + *size, KG_SIGNER_MAX_BYTES - *size, MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        if (got < 0)
-            continue;
-        char *end = memchr(line + *size, '\n', (size_t)got);
-        *size += (size_t)got;
-        if (end) {
-            *size = (size_t)(end - line);
-            return true;
-        }
-    }
-    return false;
-}
-
-static void write_line(int fd, const char *text)
-{
-    int64_t deadline_us = kg_clock_now_us() + LINE_WAIT_US;
-    size_t size = strlen(text);
-    for (size_t done = 0; done < size && wait_for(fd, POLLOUT, deadline_us);) {
-        ssize_t sent = send(fd, text + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-}
-
-/* A socket closed on unread bytes takes the answer away from its reader. */
-static void drain(int fd, char *bytes, size_t size)
-{
-    int64_t deadline_us = kg_clock_now_us() + DRAIN_US;
-    shutdown(fd, SHUT_WR);
-    while (wait_for(fd, POLLIN, deadline_us) && recv(fd, bytes, size, MSG_DONTWAIT) > 0) {
-    }
-}
-
+/* Strangers go before anything is waited for: there is one thread, and its time is the relay's. */
 static void serve(struct program *p, int fd)
 {
     static char line[KG_SIGNER_MAX_BYTES];
     struct ucred peer = {0};
     size_t size;
     if (!may_ask(p, fd, &peer)) {
-        write_line(fd,
-                   "{\"ok\":false,\"error\":\"this user may not ask kaigi-signer: see its --allow-user\"}\n");
-        drain(fd, line, sizeof line);
+        kg_unix_turn_away(
+            fd, "{\"ok\":false,\"error\":\"this user may not ask kaigi-signer: see its --allow-user\"}\n");
         return;
     }
-    if (!read_line(fd, line, &size))
-        return;
     char *answer =
-        kg_signer_answer(p->signer, line, size, &peer, kg_clock_now_us(), kg_clock_wall_us() / 1000000);
-    if (answer)
-        write_line(fd, answer);
+        kg_unix_receive(fd, line, sizeof line, &size, kg_clock_now_us() + LINE_WAIT_US)
+            ? kg_signer_answer(p->signer, line, size, &peer, kg_clock_now_us(), kg_clock_wall_us() / 1000000)
+            : NULL;
+    if (answer && !kg_unix_send(fd, answer, kg_clock_now_us() + LINE_WAIT_US))
+        kg_log(KG_LOG_DEBUG, "signer", NULL, "an answer is not taken");
     free(answer);
+    close(fd);
 }
 
 static void run(struct program *p)
@@ -270,7 +200,6 @@ static void run(struct program *p)
             continue;
         }
         serve(p, fd);
-        close(fd);
     }
 }
 

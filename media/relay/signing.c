@@ -1,13 +1,11 @@
 #include "relay/signing.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +14,7 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "relay/signer_protocol.h"
+#include "relay/unix_socket.h"
 
 struct question {
     uint64_t request;
@@ -43,27 +42,13 @@ static bool away(const char *path, const char *why, struct kg_problem *problem)
                           path, why);
 }
 
-static bool wait_for(int fd, short events, int64_t deadline_us)
-{
-    struct pollfd watched = {.fd = fd, .events = events};
-    int count;
-    int64_t left_us;
-    do {
-        left_us = deadline_us - kg_clock_now_us();
-        count = left_us > 0 ? poll(&watched, 1, (int)(left_us / 1000 + 1)) : 0;
-    } while (count < 0 && errno == EINTR);
-    return count > 0;
-}
-
 static int open_signer(const char *path, struct kg_problem *problem)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t size = strlen(path);
-    if (size >= sizeof address.sun_path) {
+    struct sockaddr_un address;
+    if (!kg_unix_address(&address, path)) {
         kg_problem_set(problem, "the signer's path %.200s is too long for a socket", path);
         return -1;
     }
-    memcpy(address.sun_path, path, size + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* A unix socket connects at once or, when the signer's queue is full, not (EAGAIN). */
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
@@ -72,38 +57,6 @@ static int open_signer(const char *path, struct kg_problem *problem)
     if (fd >= 0)
         close(fd);
     return -1;
-}
-
-static bool send_line(int fd, const char *line, int64_t deadline_us)
-{
-    size_t size = strlen(line);
-    for (size_t done = 0; done < size;) {
-        if (!wait_for(fd, POLLOUT, deadline_us))
-            return false;
-        ssize_t sent = send(fd, line + done, size - done, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return false;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    return true;
-}
-
-static bool receive_line(int fd, char *line, size_t *size, int64_t deadline_us)
-{
-    for (*size = 0; *size < KG_SIGNER_MAX_BYTES && wait_for(fd, POLLIN, deadline_us);) {
-        ssize_t got = recv(fd, line + *size, KG_SIGNER_MAX_BYTES - *size, 0);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        if (got < 0)
-            continue;
-        char *end = memchr(line + *size, '\n', (size_t)got);
-        *size += (size_t)got;
-        if (end) {
-            *size = (size_t)(end - line);
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool ask(const char *path, const char *question, struct kg_ca_certificate *out,
@@ -115,9 +68,9 @@ static bool ask(const char *path, const char *question, struct kg_ca_certificate
     int fd = line ? open_signer(path, problem) : -1;
     bool ok = fd >= 0 || (!line && kg_problem_set(problem, "no memory"));
     if (ok) {
-        bool sent = send_line(fd, question, deadline_us);
+        bool sent = kg_unix_send(fd, question, deadline_us);
         /* A refusal may come before the question was taken whole. */
-        ok = receive_line(fd, line, &size, deadline_us) ||
+        ok = kg_unix_receive(fd, line, KG_SIGNER_MAX_BYTES, &size, deadline_us) ||
              away(path, sent ? "no answer came" : "it takes no question", problem);
     }
     ok = ok && kg_signer_answer_read(line, size, out, problem);

@@ -168,7 +168,8 @@ class Keys(unittest.IsolatedAsyncioTestCase):
     def _question(self, relay, question, user=None):
         """The signer's answer, asked as another user if need be."""
         script = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.settimeout(20)\ns.connect(sys.argv[1])\n"
-                  "s.sendall(sys.stdin.buffer.read())\nprint(s.makefile().readline())")
+                  "try: s.sendall(sys.stdin.buffer.read())\nexcept BrokenPipeError: pass  # refused before it is asked\n"
+                  "print(s.makefile().readline())")
         done = subprocess.run(["/usr/bin/python3", "-c", script, str(relay.authority.socket)], input=question + "\n",
                               capture_output=True, text=True, timeout=30, user=user)
         return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
@@ -231,6 +232,23 @@ class Keys(unittest.IsolatedAsyncioTestCase):
             relay.authority.start("--allow-user", "daemon")
             self.assertIn("may not ask", self._question(relay, '{"kind":"status"}', "nobody")["error"])
             self.assertTrue(self._question(relay, '{"kind":"status"}', "daemon")["ok"])
+            self._strangers_hold_nobody_up(relay)
+
+    def _strangers_hold_nobody_up(self, relay):
+        """As many silent ones as wait at once: the one who may ask is answered as if they were not there."""
+        script = ("import socket,sys\nheld=[socket.socket(socket.AF_UNIX) for _ in range(15)]\n"
+                  "for s in held: s.connect(sys.argv[1])\nprint('there', flush=True)\nsys.stdin.read()")
+        with subprocess.Popen(["/usr/bin/python3", "-c", script, str(relay.authority.socket)], user="nobody",
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as strangers:
+            self.assertEqual(strangers.stdout.readline(), "there\n")
+            began = time.monotonic()
+            with socket.socket(socket.AF_UNIX) as own:
+                own.settimeout(20)
+                own.connect(str(relay.authority.socket))
+                own.sendall(b'{"kind":"status"}\n')
+                self.assertTrue(json.loads(own.makefile().readline())["ok"])
+            self.assertLess(time.monotonic() - began, 0.7)
+            strangers.stdin.close()
 
     def test_a_new_issuing_authority(self):
         """Certificates of the old one stay good, those of the new one are too; the relay's own chain follows."""
