@@ -152,6 +152,43 @@ static bool put_own_certificate(struct kg_directory *d, const char *kind, char *
     return true;
 }
 
+static void retire_older(void *key, void *value, void *user)
+{
+    struct kg_store_certificate *certificate = value;
+    const struct kg_store_certificate *taken = user;
+    const struct owner owner = {"room", taken->owner, 0};
+    (void)key;
+    if (!certificate->revoked_s && !certificate->retired_s && owned_by(certificate, &owner) &&
+        certificate->not_after_s <= taken->not_after_s &&
+        memcmp(certificate->fingerprint, taken->fingerprint, sizeof taken->fingerprint) != 0)
+        certificate->retired_s = taken->retired_s;
+}
+
+static void take_certificate(struct kg_directory *d, const struct kg_store_certificate *taken)
+{
+    const struct owner owner = {"room", taken->owner, 0};
+    const struct kg_store_certificate *known = kg_directory_certificate(d, taken->fingerprint);
+    struct kg_store_room *room = g_hash_table_lookup(d->rooms, taken->owner);
+    if (!room || !known || known->revoked_s || known->retired_s || !owned_by(known, &owner))
+        return;
+    struct kg_store_certificate fresh = *known;
+    fresh.retired_s = taken->retired_s;
+    memcpy(room->fingerprint, fresh.fingerprint, sizeof room->fingerprint);
+    memcpy(room->serial, fresh.serial, sizeof room->serial);
+    room->not_after_s = fresh.not_after_s;
+    g_hash_table_foreach(d->certificates, retire_older, &fresh);
+    d->changes++;
+}
+
+/* A row that was written while the room took a newer certificate up still names the older one. */
+static bool is_outdated(const struct kg_directory *d, const struct kg_store_room *old,
+                        const struct kg_store_room *room)
+{
+    const struct kg_store_certificate *named = kg_directory_certificate(d, room->fingerprint);
+    return old && *room->serial && named && named->retired_s &&
+           memcmp(old->fingerprint, room->fingerprint, sizeof old->fingerprint) != 0;
+}
+
 static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
 {
     struct kg_store_room copy;
@@ -165,6 +202,11 @@ static bool put_room(struct kg_directory *d, const struct kg_store_room *room)
         !kg_store_room_copy(&copy, room))
         return false;
     copy.revoked_s = revoked_s;
+    if (is_outdated(d, old, room)) {
+        memcpy(copy.fingerprint, old->fingerprint, sizeof copy.fingerprint);
+        memcpy(copy.serial, old->serial, sizeof copy.serial);
+        copy.not_after_s = old->not_after_s;
+    }
     d->changes++;
     kg_directory_touch_agendas(d, room->id);
     return kg_directory_put_row(d->rooms, &copy, sizeof copy, finish_room);
@@ -250,6 +292,9 @@ bool kg_directory_apply(struct kg_directory *d, const struct kg_store_change *ch
         return put_administrator(d, change->administrator);
     case KG_STORE_PUT_CERTIFICATE:
         return put_certificate(d, change->certificate);
+    case KG_STORE_TAKE_CERTIFICATE:
+        take_certificate(d, change->certificate);
+        return true;
     case KG_STORE_PUT_COMMUNITY:
         return kg_directory_put_community(d, change->community, false);
     case KG_STORE_REMOVE_COMMUNITY:

@@ -20,7 +20,7 @@ void kg_directory_destroy(struct kg_directory *directory);
 
 /* What the store has written, or had when it was opened. Copies; objects that stay keep their place. Seats
  * are the hall's. A room or administrator once revoked with a certificate is not made valid again by an older
- * copy of its row. false: memory. */
+ * copy of its row, nor is a retired certificate the room's again. false: memory. */
 KG_MUST_CHECK bool kg_directory_apply(struct kg_directory *directory, const struct kg_store_change *change);
 KG_MUST_CHECK bool kg_directory_load(struct kg_directory *directory, const struct kg_store_snapshot *snapshot,
                                      int64_t meetings_since_us);

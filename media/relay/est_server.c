@@ -13,14 +13,19 @@
 #include "relay/control_internal.h"
 #include "relay/front.h"
 
+enum {
+    MAX_UNDER_WAY = 2, /* of one room: the second when the first one's connection broke */
+    RENEWAL_US = KG_SIGNING_WAIT_US + 8000000, /* the signer's time, the store's, and the way there */
+};
+
 /* One renewal, while the signer and then the store work on it. */
 struct renewal {
     uint64_t number, request;
     char room[KG_CA_ID_BYTES];
     uint8_t by[KG_CA_FINGERPRINT_BYTES]; /* the certificate that asked */
     char source[64];
-    struct kg_store_certificate certificate; /* texts: room, serial and a literal */
-    char *pem;
+    struct kg_store_certificate certificate; /* texts: room and a literal */
+    char *pem;                               /* once it is with the store */
     struct renewal *next;
 };
 
@@ -238,18 +243,59 @@ static void enrol(struct kg_est_server *est, struct kg_front_request *request)
 
 /* --- renewal --- */
 
-struct open_count {
-    const uint8_t *current;
+/* Valid certificates of a room that nobody has connected with yet. */
+struct unused {
+    const uint8_t *present, *asking; /* those are in use */
     unsigned count;
+    const struct kg_store_certificate *oldest, *newest;
     int64_t now_s;
 };
 
-static void count_open(void *user, const struct kg_store_certificate *certificate)
+static void note_unused(void *user, const struct kg_store_certificate *certificate)
 {
-    struct open_count *open = user;
-    if (!certificate->revoked_s && !certificate->retired_s && certificate->not_after_s > open->now_s &&
-        memcmp(certificate->fingerprint, open->current, KG_CA_FINGERPRINT_BYTES) != 0)
-        open->count++;
+    struct unused *unused = user;
+    if (certificate->revoked_s || certificate->retired_s || certificate->not_after_s <= unused->now_s ||
+        memcmp(certificate->fingerprint, unused->present, KG_CA_FINGERPRINT_BYTES) == 0 ||
+        memcmp(certificate->fingerprint, unused->asking, KG_CA_FINGERPRINT_BYTES) == 0)
+        return;
+    unused->count++;
+    if (!unused->oldest || certificate->not_after_s < unused->oldest->not_after_s)
+        unused->oldest = certificate;
+    if (!unused->newest || certificate->not_after_s > unused->newest->not_after_s)
+        unused->newest = certificate;
+}
+
+static struct unused find_unused(const struct kg_est_server *est, const struct kg_store_room *room,
+                                 const uint8_t *asking)
+{
+    struct unused unused = {
+        .present = room->fingerprint, .asking = asking, .now_s = kg_clock_wall_us() / 1000000};
+    kg_directory_each_certificate(est->control->directory, "room", room->id, note_unused, &unused);
+    return unused;
+}
+
+/* How many renewals of this room are under way; of those, with the store already. */
+static unsigned count_under_way(const struct kg_est_server *est, const char *room, bool stored)
+{
+    unsigned count = 0;
+    for (const struct renewal *r = est->renewals; r; r = r->next)
+        count += strcmp(r->room, room) == 0 && (!stored || r->pem);
+    return count;
+}
+
+/* A device that cannot keep what it gets asks for more, for weeks perhaps: it always may, but not all the
+ * time. 0: now; else in so many seconds. */
+static unsigned wait_s(const struct kg_est_server *est, const struct kg_store_room *room,
+                       const uint8_t *asking)
+{
+    if (count_under_way(est, room->id, false) >= MAX_UNDER_WAY)
+        return KG_ENROLMENT_RETRY_S;
+    struct unused unused = find_unused(est, room, asking);
+    if (unused.count < KG_EST_SERVER_MAX_CERTIFICATES)
+        return 0;
+    int64_t signed_s = unused.newest->not_after_s - (int64_t)KG_CA_ROOM_DAYS * 86400;
+    int64_t left_s = signed_s + KG_EST_SERVER_PACE_S - unused.now_s;
+    return left_s > 0 ? (unsigned)KG_MIN(left_s, (int64_t)KG_EST_SERVER_PACE_S) : 0;
 }
 
 /* The room that may renew itself by this connection's certificate. NULL: refused. */
@@ -270,13 +316,13 @@ static const struct kg_store_room *may_renew(struct kg_est_server *est, struct k
         kg_front_refuse(request, 403, 0, "this certificate is another authority's; renew it there");
         return NULL;
     }
-    struct open_count open = {.current = room->fingerprint, .now_s = kg_clock_wall_us() / 1000000};
-    kg_directory_each_certificate(c->directory, "room", room->id, count_open, &open);
-    for (const struct renewal *r = est->renewals; r; r = r->next)
-        open.count += strcmp(r->room, room->id) == 0;
-    if (open.count < KG_EST_SERVER_MAX_CERTIFICATES)
+    unsigned retry_s = wait_s(est, room, request->peer.fingerprint);
+    if (retry_s == 0)
         return room;
-    kg_front_refuse(request, 503, 3600, "this room has new certificates that it never used; use one of them");
+    kg_front_refuse(
+        request, 503, retry_s,
+        "this room has new certificates that it never used, or that are just being signed; use one "
+        "of them");
     return NULL;
 }
 
@@ -316,6 +362,7 @@ static void renew(struct kg_est_server *est, struct kg_front_request *request)
     snprintf(r->source, sizeof r->source, "%s", request->source.text);
     memcpy(r->by, request->peer.fingerprint, sizeof r->by);
     est->renewals = r;
+    kg_front_wait(request, RENEWAL_US);
 
 free_der:
     free(der);
@@ -353,8 +400,48 @@ static void finish(struct kg_est_server *est, struct renewal **at, const char *p
  * more. */
 static const struct kg_store_room *still_admitted(const struct kg_est_server *est, const struct renewal *r)
 {
-    const struct kg_store_room *room = kg_directory_room_of(est->control->directory, r->by);
-    return room && !room->revoked_s && strcmp(room->id, r->room) == 0 ? room : NULL;
+    const struct kg_directory *d = est->control->directory;
+    const struct kg_store_room *room = kg_directory_room_of(d, r->by);
+    const struct kg_store_certificate *certificate = kg_directory_certificate(d, r->by);
+    return room && !room->revoked_s && strcmp(room->id, r->room) == 0 &&
+                   certificate->not_after_s > kg_clock_wall_us() / 1000000
+               ? room
+               : NULL;
+}
+
+/* With one more than a room may have unused, the oldest of them goes. In the directory at once, so that it is
+ * not taken up while this is written. */
+static bool store_renewed(struct kg_est_server *est, struct renewal *r, const struct kg_store_room *room)
+{
+    struct kg_control *c = est->control;
+    struct kg_store_change changes[2] = {{.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &r->certificate}};
+    struct unused unused = find_unused(est, room, r->by);
+    struct kg_store_certificate oldest;
+    size_t count = 1;
+    char detail[200];
+    snprintf(detail, sizeof detail, "%s", r->certificate.serial);
+    if (unused.oldest &&
+        unused.count + count_under_way(est, r->room, true) > KG_EST_SERVER_MAX_CERTIFICATES) {
+        oldest = *unused.oldest;
+        oldest.retired_s = unused.now_s;
+        changes[count++] = (struct kg_store_change){.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &oldest};
+        snprintf(detail, sizeof detail, "%s; %s, never used, is retired", r->certificate.serial,
+                 oldest.serial);
+    }
+    const struct kg_audit_entry row = {.event_id = "room.renewed",
+                                       .actor = r->room,
+                                       .role = "room",
+                                       .source = r->source,
+                                       .organization = room->organization_id,
+                                       .object = r->room,
+                                       .detail = detail,
+                                       .result = KG_AUDIT_OK};
+    if (!kg_store_write(c->params.store, r->number, changes, count, &row))
+        return false;
+    if (count == 2 && !kg_directory_apply(c->directory, &changes[1]))
+        kg_log(KG_LOG_ERROR, "relay", "relay.memory",
+               "no memory: a certificate of room %s is retired after a restart only", r->room);
+    return true;
 }
 
 bool kg_est_server_signed(struct kg_est_server *est, const struct kg_signing_answer *answer)
@@ -363,13 +450,17 @@ bool kg_est_server_signed(struct kg_est_server *est, const struct kg_signing_ans
     struct kg_control *c = est->control;
     if (!r)
         return false;
-    const struct kg_store_room *room = still_admitted(est, r);
     if (!answer->ok) {
         finish(est, at, NULL, answer->problem.text);
         return true;
     }
+    const struct kg_store_room *room = still_admitted(est, r);
     if (!room) {
         finish(est, at, NULL, "the certificate that asked is no longer the room's");
+        return true;
+    }
+    if (!kg_front_find(c->front, r->request)) {
+        finish(est, at, NULL, "it did not wait for the answer");
         return true;
     }
     r->pem = strdup(answer->certificate.pem);
@@ -377,16 +468,7 @@ bool kg_est_server_signed(struct kg_est_server *est, const struct kg_signing_ans
         .kind = "room", .owner = r->room, .not_after_s = answer->certificate.not_after_s};
     memcpy(r->certificate.fingerprint, answer->certificate.fingerprint, sizeof r->certificate.fingerprint);
     memcpy(r->certificate.serial, answer->certificate.serial, sizeof r->certificate.serial);
-    const struct kg_store_change change = {.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &r->certificate};
-    const struct kg_audit_entry row = {.event_id = "room.renewed",
-                                       .actor = r->room,
-                                       .role = "room",
-                                       .source = r->source,
-                                       .organization = room->organization_id,
-                                       .object = r->room,
-                                       .detail = r->certificate.serial,
-                                       .result = KG_AUDIT_OK};
-    if (!r->pem || !kg_store_write(c->params.store, r->number, &change, 1, &row))
+    if (!r->pem || !store_renewed(est, r, room))
         finish(est, at, NULL, "the store is busy; ask again later");
     return true;
 }
@@ -418,28 +500,7 @@ bool kg_est_server_stored(struct kg_est_server *est, const struct kg_store_resul
 
 /* --- the first connection with a new certificate --- */
 
-struct retiring {
-    struct kg_store_change changes[1 + KG_EST_SERVER_MAX_CERTIFICATES * 2];
-    struct kg_store_certificate certificates[KG_EST_SERVER_MAX_CERTIFICATES * 2];
-    size_t count; /* of certificates */
-    const uint8_t *kept;
-    int64_t until_s, now_s;
-};
-
-static void retire(void *user, const struct kg_store_certificate *certificate)
-{
-    struct retiring *r = user;
-    if (certificate->revoked_s || certificate->retired_s || certificate->not_after_s > r->until_s ||
-        r->count == KG_ARRAY_LEN(r->certificates) ||
-        memcmp(certificate->fingerprint, r->kept, KG_CA_FINGERPRINT_BYTES) == 0)
-        return;
-    r->certificates[r->count] = *certificate;
-    r->certificates[r->count].retired_s = r->now_s;
-    r->changes[1 + r->count] =
-        (struct kg_store_change){.kind = KG_STORE_PUT_CERTIFICATE, .certificate = &r->certificates[r->count]};
-    r->count++;
-}
-
+/* Nothing of the room's row but the certificate it names: the row itself may just be changed by a verb. */
 void kg_est_server_connected(struct kg_est_server *est, const struct kg_store_room *room,
                              const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES])
 {
@@ -448,40 +509,28 @@ void kg_est_server_connected(struct kg_est_server *est, const struct kg_store_ro
     if (!fresh || memcmp(room->fingerprint, fingerprint, KG_CA_FINGERPRINT_BYTES) == 0 ||
         fresh->not_after_s < room->not_after_s)
         return;
-    char id[KG_CA_ID_BYTES]; /* the directory's texts change under us below */
-    snprintf(id, sizeof id, "%s", room->id);
-    struct kg_store_room changed = *room;
-    changed.not_after_s = fresh->not_after_s;
-    memcpy(changed.fingerprint, fingerprint, sizeof changed.fingerprint);
-    memcpy(changed.serial, fresh->serial, sizeof changed.serial);
-    struct retiring retiring = {.changes = {{.kind = KG_STORE_PUT_ROOM, .room = &changed}},
-                                .kept = fingerprint,
-                                .until_s = fresh->not_after_s,
-                                .now_s = kg_clock_wall_us() / 1000000};
-    kg_directory_each_certificate(c->directory, "room", room->id, retire, &retiring);
+    struct kg_store_certificate taken = *fresh;
+    taken.retired_s = kg_clock_wall_us() / 1000000;
+    const struct kg_store_change change = {.kind = KG_STORE_TAKE_CERTIFICATE, .certificate = &taken};
     const struct kg_audit_entry row = {.event_id = "room.certificate-taken",
                                        .actor = room->id,
                                        .role = "room",
                                        .organization = room->organization_id,
                                        .object = room->id,
-                                       .detail = changed.serial,
+                                       .detail = taken.serial,
                                        .result = KG_AUDIT_OK};
-    if (!kg_store_write(c->params.store, 0, retiring.changes, 1 + retiring.count, &row)) {
+    if (!kg_store_write(c->params.store, 0, &change, 1, &row)) {
         kg_log(KG_LOG_WARN, "relay", "store.busy",
                "room %s's new certificate is not written down as taken; it will be when it connects again",
                room->id);
         return;
     }
-    for (size_t i = 0; i < 1 + retiring.count; i++) {
-        if (!kg_directory_apply(c->directory, &retiring.changes[i]))
-            kg_log(KG_LOG_ERROR, "relay", "relay.memory",
-                   "no memory: certificates of room %s are told apart "
-                   "after a restart only",
-                   id);
-    }
+    if (!kg_directory_apply(c->directory, &change))
+        kg_log(KG_LOG_ERROR, "relay", "relay.memory", "no memory: room %s's new certificate is not noted",
+               room->id);
     kg_control_set_gate(c);
     kg_log(KG_LOG_INFO, "relay", "room.certificate-taken",
-           "room %s uses its new certificate %s; the old one is retired", id, changed.serial);
+           "room %s uses its new certificate %s; the old one is retired", room->id, taken.serial);
 }
 
 /* --- requests --- */

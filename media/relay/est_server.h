@@ -18,7 +18,11 @@ struct kg_signing_answer;
 struct kg_store_result;
 struct kg_store_room;
 
-enum { KG_EST_SERVER_MAX_CERTIFICATES = 4 }; /* a room may have that nobody has connected with yet */
+enum {
+    /* A room may have that nobody has connected with yet. One more retires the oldest of them, … */
+    KG_EST_SERVER_MAX_CERTIFICATES = 4,
+    KG_EST_SERVER_PACE_S = 3600, /* … but no sooner than this after the newest */
+};
 
 /* Reads the authorities' certificates. NULL: they cannot be read, or memory (logged). */
 KG_MUST_CHECK struct kg_est_server *kg_est_server_create(struct kg_control *control);

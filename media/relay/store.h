@@ -70,6 +70,9 @@ enum kg_store_change_kind {
     KG_STORE_PUT_ROOM,            /* with its certificate, unless serial is "" */
     KG_STORE_PUT_ADMINISTRATOR,   /* with its certificate */
     KG_STORE_PUT_CERTIFICATE,     /* one more of its owner */
+    KG_STORE_TAKE_CERTIFICATE,    /* a room's: its present one from now on, and those that end no later are
+                                     retired as of its retired_s; nothing else of the room. Revoked or retired
+                                     meanwhile: nothing */
     KG_STORE_PUT_COMMUNITY,       /* with its organizations; rooms of others leave it */
     KG_STORE_REMOVE_COMMUNITY,    /* id */
     KG_STORE_JOIN_COMMUNITY,      /* id and member, a room's id */

@@ -57,6 +57,7 @@ static bool copy_item(struct kg_store_item *item, const struct kg_store_change *
     case KG_STORE_PUT_ADMINISTRATOR:
         return kg_store_administrator_copy(&item->administrator, change->administrator);
     case KG_STORE_PUT_CERTIFICATE:
+    case KG_STORE_TAKE_CERTIFICATE:
         return kg_store_certificate_copy(&item->certificate, change->certificate);
     case KG_STORE_PUT_COMMUNITY:
         return kg_store_community_copy(&item->community, change->community);
@@ -90,6 +91,7 @@ static void free_item(struct kg_store_item *item)
         kg_store_administrator_finish(&item->administrator);
         break;
     case KG_STORE_PUT_CERTIFICATE:
+    case KG_STORE_TAKE_CERTIFICATE:
         kg_store_certificate_finish(&item->certificate);
         break;
     case KG_STORE_PUT_COMMUNITY:

@@ -28,6 +28,25 @@ static int revoke_all(sqlite3 *db, const char *kind, const char *owner, int64_t 
         KG_SQL_TEXT(kind), KG_SQL_TEXT(owner), KG_SQL_INTEGER(revoked_s));
 }
 
+/* Only those two columns: the room's row may just be on its way with new names. */
+static int take_certificate(sqlite3 *db, const struct kg_store_certificate *c)
+{
+    int code = KG_SQL_RUN(
+        db,
+        "UPDATE room SET fingerprint = ?1 WHERE id = ?2 AND EXISTS(SELECT 1 FROM certificate WHERE "
+        "fingerprint = ?1 AND kind = 'room' AND owner = ?2 AND revoked_at = 0 AND retired_at = 0)",
+        KG_SQL_HASH(c->fingerprint), KG_SQL_TEXT(c->owner));
+    if (code != SQLITE_OK)
+        return code;
+    return KG_SQL_RUN(
+        db,
+        "UPDATE certificate SET retired_at = ?3 WHERE kind = 'room' AND owner = ?2 AND fingerprint <> ?1 AND "
+        "revoked_at = 0 AND retired_at = 0 AND not_after <= (SELECT not_after FROM certificate WHERE "
+        "fingerprint = ?1 AND revoked_at = 0 AND retired_at = 0) AND "
+        "EXISTS(SELECT 1 FROM room WHERE id = ?2 AND fingerprint = ?1)",
+        KG_SQL_HASH(c->fingerprint), KG_SQL_TEXT(c->owner), KG_SQL_INTEGER(c->retired_s));
+}
+
 static int write_organization(sqlite3 *db, const struct kg_store_organization *o)
 {
     return KG_SQL_RUN(db,
@@ -184,6 +203,8 @@ static int write_item(sqlite3 *db, const struct kg_store_item *item)
         return write_administrator(db, &item->administrator);
     case KG_STORE_PUT_CERTIFICATE:
         return write_certificate(db, &item->certificate);
+    case KG_STORE_TAKE_CERTIFICATE:
+        return take_certificate(db, &item->certificate);
     case KG_STORE_PUT_COMMUNITY:
         return write_community(db, &item->community);
     case KG_STORE_REMOVE_COMMUNITY:
