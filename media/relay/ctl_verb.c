@@ -48,8 +48,8 @@ static long long read_time(const char *text)
 static json_t *value_of(const struct kg_ctl *ctl, const struct kg_ctl_option *o, const char *text,
                         char **list, bool *ok)
 {
-    char *end;
-    if (o->kind == KG_CTL_NUMBER || o->kind == KG_CTL_TIME) {
+    char *end = NULL;
+    if (text && (o->kind == KG_CTL_NUMBER || o->kind == KG_CTL_TIME)) {
         errno = 0;
         long long number = o->kind == KG_CTL_TIME ? read_time(text) : strtoll(text, &end, 10);
         *ok = number >= 0 && (o->kind == KG_CTL_TIME || (errno == 0 && *text && !*end));
@@ -68,7 +68,7 @@ static json_t *value_of(const struct kg_ctl *ctl, const struct kg_ctl_option *o,
         return value;
     }
     json_t *value = o->kind == KG_CTL_LIST ? json_array() : json_string(text);
-    for (; o->kind == KG_CTL_LIST && *list; list++)
+    for (; list && *list; list++)
         json_array_append_new(value, json_string(*list));
     if (!value) {
         *ok = false;

@@ -198,9 +198,7 @@ static bool send_all(struct kg_syslog *s, const struct message *m)
         ssize_t n = send(s->fd, m->bytes + done, m->size - done, MSG_NOSIGNAL);
         if (n >= 0)
             done += (size_t)n;
-        else if (errno == EAGAIN && !wait_for(s, s->fd, POLLOUT))
-            return false;
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (errno == EAGAIN ? !wait_for(s, s->fd, POLLOUT) : errno != EINTR)
             return false;
     }
     return true;

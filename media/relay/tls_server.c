@@ -127,7 +127,7 @@ static int params_index(void)
 
 static void name_peer(const SSL *tls, char *text, size_t size)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t peer_size = sizeof peer;
     char host[64], port[8];
     snprintf(text, size, "?");
@@ -235,7 +235,7 @@ static void warn_of(const char *path, const char *remedy)
     X509 *certificate = access(path, F_OK) == 0 ? kg_ca_x509_read(path, &ignored) : NULL;
     if (!certificate)
         return;
-    time_t soon = time(NULL) + KG_TLS_WARN_DAYS * 86400;
+    time_t soon = time(NULL) + KG_TLS_WARN_DAYS * INT64_C(86400);
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
         kg_log(KG_LOG_ERROR, "relay", "relay.certificate",
                "%s is not valid yet, no room will connect: set this machine's clock", path);

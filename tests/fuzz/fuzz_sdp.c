@@ -75,7 +75,8 @@ static void try_answer(const char *offer, const struct kg_sdp *sdp)
         return;
     }
     must(kg_wire_from_answer(offer, lines, count, answer, &there, &error));
-    must(memcmp(&here, &there, sizeof here) == 0);
+    /* Both start as zeroes, the bytes between their members too. */
+    must(memcmp(&here, &there, sizeof here) == 0); // NOLINT(*-memory-comparison,cert-exp42-c,cert-flp37-c)
     free(answer);
 }
 

@@ -41,8 +41,9 @@ static struct wave filter(const int16_t *pcm, size_t count, size_t step)
 {
     float taps[TAPS], sum = 0;
     struct wave w = {g_new0(float, count + 1), count, step};
+    const int middle = TAPS / 2;
     for (int i = 0; i < TAPS; i++) {
-        double t = i - TAPS / 2, x = 2 * M_PI * 3000.0 / RATE * t;
+        double t = i - middle, x = 2 * M_PI * 3000.0 / RATE * t;
         taps[i] = (float)((t == 0 ? 1 : sin(x) / x) * (0.5 + 0.5 * cos(2 * M_PI * t / (TAPS + 1))));
         sum += taps[i];
     }
@@ -143,7 +144,7 @@ static int64_t search(const struct wave *sent, size_t at, const struct wave *in,
 static int64_t *find_segments(const struct wave *sent, const struct wave *in,
                               const struct kg_concealment_due *dues, size_t blocks)
 {
-    int64_t *found = g_new(int64_t, blocks);
+    int64_t *found = g_new0(int64_t, blocks);
     for (size_t n = 0; n < blocks; n++) {
         size_t at = n * BLOCK, first = dues[n].first, last = dues[n].last;
         found[n] = NO_LAG;

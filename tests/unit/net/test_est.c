@@ -218,8 +218,8 @@ static void test_certificates_are_read_from_openssl_and_from_nothing_else(void *
         "echo text | openssl smime -sign -signer one.crt -inkey a.key -outform DER",
         "openssl crl2pkcs7 -nocrl -certfile both.crt -outform DER; printf x",
         "openssl x509 -in one.crt -outform DER",
-        "for i in 1 2 3 4 5 6 7 8 9; do cat both.crt; done >many.crt;"
-        " openssl crl2pkcs7 -nocrl -certfile many.crt -outform DER",
+        ("for i in 1 2 3 4 5 6 7 8 9; do cat both.crt; done >many.crt;"
+         " openssl crl2pkcs7 -nocrl -certfile many.crt -outform DER"),
     };
     for (size_t i = 0; i < KG_ARRAY_LEN(others); i++) {
         char command[300];

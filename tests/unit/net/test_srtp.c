@@ -234,7 +234,7 @@ static void no_key_stream_is_ever_used_twice(void **state)
         for (int i = 0; i < STEPS; i++) {
             random = random * 1103515245 + 12345;
             unsigned stream = random >> 30 & 1, dice = random >> 16 & 255;
-            uint16_t sequence = at[stream];
+            uint16_t sequence;
             if (dice < 200)
                 sequence = ++at[stream];
             else if (dice < 230)

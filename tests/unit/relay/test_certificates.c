@@ -402,8 +402,8 @@ static const struct {
 } servers[] = {
 #define SERVER(text, by, what, from, to, bits, hash)                                                         \
     {                                                                                                        \
-        .name = text, .issuer = by, .names = what, .purpose = "serverAuth", .from_days = from,               \
-        .to_days = to, .rsa_bits = bits, .digest = hash                                                      \
+        .name = (text), .issuer = (by), .names = (what), .purpose = "serverAuth", .from_days = (from),       \
+        .to_days = (to), .rsa_bits = (bits), .digest = (hash)                                                \
     }
     {SERVER("address", OURS, "IP:127.0.0.1", -1, 30, 0, "SHA256"), KG_TLS_OK, "state/ca.crt"},
     {SERVER("among several", OURS, "DNS:relay.example,IP:10.0.0.1,IP:127.0.0.1", -1, 30, 0, "SHA256"),

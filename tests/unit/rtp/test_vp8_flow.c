@@ -335,8 +335,8 @@ static void property_repaired_streams_are_complete(void **state)
         size_t total = 0;
         for (int k = 0; k < 3; k++) {
             make(&f, 11 + next_random(&seed) % 6000, round == 0 && k == 0, (uint8_t)(round * 3 + k));
-            memcpy(all + total, f.packets, f.count * sizeof(f.packets[0]));
-            total += f.count;
+            for (size_t i = 0; i < f.count; i++)
+                all[total++] = f.packets[i];
             f.count = 0;
         }
         for (size_t i = total - 1; i > 0; i--) { /* any order at all is some loss and resending */
