@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/agenda_read.h"
 #include "relay/verb_internal.h"
 #include "signal/agenda.h"
 
@@ -62,12 +63,12 @@ static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char
 
 void kg_verb_agenda_import(struct kg_call *call)
 {
-    const struct kg_agenda *agenda = call->agenda;
+    const struct kg_agenda *agenda = call->calendar ? call->calendar->agenda : NULL;
     const struct kg_store_organization *organization = kg_call_organization(call);
     if (!organization)
         return;
     if (!agenda) {
-        kg_call_refuse(call, "the relay has no memory left");
+        kg_call_fail(call, call->calendar ? call->calendar->problem.text : "the relay has no memory left");
         return;
     }
     json_t *reports = json_array();
@@ -83,6 +84,7 @@ void kg_verb_agenda_import(struct kg_call *call)
             continue;
         meeting.room_count = 0;
         meeting.rooms = rooms;
+        memset(meeting.by_operator, 0, sizeof meeting.by_operator); /* no calendar's to say */
         pick_rooms(call, organization->id, &agenda->meetings[i], &meeting, reports);
         meeting.uid = id;
         kg_call_put(call, &(struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meeting});

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -15,9 +16,9 @@ import time
 import unittest
 
 import websockets
-from world import CTL, SOURCE, Device, World, calendar, event, run
+from world import CTL, LINES, SOURCE, Device, World, calendar, event, offer, run
 
-from kaigi_client import ControlClient
+from kaigi_client import ControlClient, RelayError
 
 VERBS = (SOURCE / "media/relay/verb_table.c").read_text()
 
@@ -324,6 +325,81 @@ class Remote(unittest.IsolatedAsyncioTestCase):
         device = Device(self.world, "kaku-2", source="127.0.7.1").make_request()
         device.post()
         self.assertIn("KT-0001", self.world.remote_ctl("root", "room", "pending").stdout)
+
+
+class Community(unittest.IsolatedAsyncioTestCase):
+    """What a community lets another organization's meeting do, and what of it is left when a room leaves: nothing."""
+
+    def setUp(self):
+        self.world = world = self.enterContext(World())
+        world.administrator("taro")
+        world.administrator("hanako", organization="mihon")
+        world.room("kaku-1")
+        world.room("mihon-1", organization="mihon")
+        world.tell("community-add", id="bosai", name="防災", organizations=["kaku", "mihon"])
+        self.move("join")
+        (world.folder / "m.ics").write_text(calendar(event("m", ["mihon-1", "kaku-1"])), newline="")
+        world.remote_ctl("hanako", "agenda", "import", world.folder / "m.ics")
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+
+    def move(self, way):
+        self.world.remote_ctl("taro", "community", way, "bosai", "kaku-1")
+
+    @staticmethod
+    def invited(client, named):
+        """Is the meeting in its agenda, and the room named in it?"""
+        text = client.agenda.replace("\r\n ", "")
+        return "UID:mihon/m" in text, f'CN="会議室{named}"' in text
+
+    async def within_2_s(self, way, condition):
+        begun = time.monotonic()
+        await asyncio.to_thread(self.move, way)
+        await condition()
+        # kaigi-ctl's own start and TLS are in it.
+        self.assertLess(time.monotonic() - begun, 2)
+
+    async def test_whoever_leaves_is_out_of_the_others_meetings_and_back_with_it(self):
+        world = self.world
+        async with world.client("kaku-1") as kaku, world.client("mihon-1") as mihon:
+            self.assertEqual(self.invited(kaku, "mihon-1"), (True, True))
+            self.assertEqual(self.invited(mihon, "kaku-1"), (True, True))
+            await mihon.join("mihon/m", offer(), LINES)
+            token = (await kaku.join("mihon/m", offer(), LINES))["resume"]
+            await mihon.wait(lambda c: len(c.participants) == 2)
+
+            async def out():
+                await kaku.wait(lambda c: c.left and self.invited(c, "mihon-1") == (False, False))
+                await mihon.wait(lambda c: len(c.participants) == 1 and self.invited(c, "kaku-1") == (True, False))
+            await self.within_2_s("leave", out)
+            self.assertEqual((kaku.left, mihon.left), ("expelled", None))
+            for resume in (None, token):
+                with self.assertRaises(RelayError) as refused:
+                    await kaku.join("mihon/m", offer(), LINES, resume=resume)
+                self.assertEqual(refused.exception.code, "unknown-meeting")
+
+            async def back():
+                await kaku.wait(lambda c: self.invited(c, "mihon-1") == (True, True))
+                await mihon.wait(lambda c: self.invited(c, "kaku-1") == (True, True))
+            await self.within_2_s("join", back)
+            with self.assertRaises(RelayError) as refused:
+                await kaku.join("mihon/m", offer(), LINES, resume=token)
+            self.assertEqual(refused.exception.code, "bad-token")
+            token = (await kaku.join("mihon/m", offer(), LINES))["resume"]
+            await asyncio.to_thread(world.wait_for_seat, "kaku-1", token)
+        # The power goes when the store has it that the room leaves, and its seat still.
+        world.kill()
+        with contextlib.closing(sqlite3.connect(world.state / "kaigi.db")) as db, db:
+            self.assertEqual(db.execute("DELETE FROM community_room WHERE room = 'kaku-1'").rowcount, 1)
+        world.start()
+        async with world.client("kaku-1") as kaku, world.client("mihon-1") as mihon:
+            self.assertEqual(self.invited(kaku, "mihon-1"), (False, False))
+            self.assertEqual(self.invited(mihon, "kaku-1"), (True, False))
+            with self.assertRaises(RelayError) as refused:
+                await kaku.join("mihon/m", offer(), LINES, resume=token)
+            self.assertEqual(refused.exception.code, "unknown-meeting")
+            self.assertEqual(len((await mihon.join("mihon/m", offer(), LINES))["participants"]), 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "relay_control"))
 
 import websockets  # noqa: E402
-from harness import CTL, SOURCE, Relay, Room, calendar, event, run  # noqa: E402, F401
+from harness import CTL, LINES, SOURCE, Relay, Room, calendar, event, offer, run  # noqa: E402, F401
 
 from kaigi_client import tls_context, url  # noqa: E402
 
