@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 enum { LINE_MAX_BYTES = 2048 };
 
@@ -22,24 +23,40 @@ void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format)
     format_seen = format;
 }
 
-/* Copies src as one line: control characters become \xNN, and for JSON, quotes and backslashes are escaped.
- */
-static size_t escape(char *out, size_t size, const char *src, bool json)
+/* The character as people read it in text, or as JSON writes it (RFC 8259 §7). */
+static int escape_character(char *out, size_t size, uint32_t c, bool json)
 {
-    static const char hex[] = "0123456789abcdef";
+    if (json && c > 0xffff)
+        return snprintf(out, size, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+    if (json)
+        return snprintf(out, size, "\\u%04x", c);
+    return snprintf(out, size, c <= 0xff ? "\\x%02x" : c <= 0xffff ? "\\u%04x" : "\\U%06x", c);
+}
+
+/* Copies src as one line that is what it looks like: whatever breaks lines, steers a terminal or turns the
+ * direction of writing is escaped, and so is each byte that is no UTF-8. For JSON, quotes and backslashes
+ * too. */
+static void escape(char *out, size_t out_size, const char *src, size_t size, bool json)
+{
     size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)src; *p && n + 7 < size; p++) {
-        if (*p < 0x20 || *p == 0x7f) {
-            n += (size_t)snprintf(out + n, size - n, json ? "\\u00%c%c" : "\\x%c%c", hex[*p >> 4],
-                                  hex[*p & 15]);
+    while (size > 0 && n + 13 < out_size) { /* two \uNNNN and the NUL */
+        uint32_t c = 0;
+        size_t taken = kg_utf8_take(src, size, &c);
+        if (taken == 0) {
+            n += (size_t)snprintf(out + n, out_size - n, json ? "\\\\x%02x" : "\\x%02x", (uint8_t)*src);
+            taken = 1;
+        } else if (kg_utf8_is_treacherous(c)) {
+            n += (size_t)escape_character(out + n, out_size - n, c, json);
         } else {
-            if (json && (*p == '"' || *p == '\\'))
+            if (json && (c == '"' || c == '\\'))
                 out[n++] = '\\';
-            out[n++] = (char)*p;
+            memcpy(out + n, src, taken);
+            n += taken;
         }
+        src += taken;
+        size -= taken;
     }
     out[n] = '\0';
-    return n;
 }
 
 void kg_log(enum kg_log_level level, const char *module, const char *event, const char *fmt, ...)
@@ -49,9 +66,11 @@ void kg_log(enum kg_log_level level, const char *module, const char *event, cons
     char raw[LINE_MAX_BYTES], text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 256], stamp[40];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(raw, sizeof raw, fmt, args);
+    int length = vsnprintf(raw, sizeof raw, fmt, args);
     va_end(args);
-    escape(text, sizeof text, raw, format_seen == KG_LOG_JSON);
+    /* A character that vsnprintf cut at the end is never reached: text is cut before. */
+    size_t size = KG_MIN((size_t)KG_MAX(length, 0), sizeof raw - 1);
+    escape(text, sizeof text, raw, size, format_seen == KG_LOG_JSON);
 
     int64_t wall_us = kg_clock_wall_us();
     time_t seconds = (time_t)(wall_us / 1000000);

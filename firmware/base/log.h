@@ -14,7 +14,8 @@ enum kg_log_format { KG_LOG_TEXT, KG_LOG_JSON };
 void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format);
 
 /* module: the folder ("net", "relay"). event: a stable id an operator may search for ("relay.started"), or
- * NULL for a passing remark. The message is one line; control characters in it are escaped. */
+ * NULL for a passing remark. The message is one line of at most 2 kB; what
+ * kg_utf8_is_treacherous, and what is no UTF-8, is escaped: \x0a, \u202e, \U0e0041. */
 void kg_log(enum kg_log_level level, const char *module, const char *event, const char *fmt, ...)
     KG_PRINTF(4, 5);
 

@@ -4,17 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "signal/agenda.h"
 
 enum { WORD_BYTES = 64, PATH_BYTES = 1024, DIGEST_CHARS = 64 };
-
-/* Unicode TR 36 and TR 9. */
-bool kg_check_is_treacherous(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f) || (c & 0xfffe) == 0xfffe;
-}
 
 static bool is_space(gunichar c)
 {
@@ -24,10 +17,8 @@ static bool is_space(gunichar c)
 /* The next character, or (gunichar)-1 when it is none. */
 static gunichar take(const char **text, const char *end)
 {
-    gunichar c = g_utf8_get_char_validated(*text, end - *text);
-    if (c == (gunichar)-1 || c == (gunichar)-2)
-        return (gunichar)-1;
-    *text += g_unichar_to_utf8(c, NULL);
+    uint32_t c = (gunichar)-1;
+    *text += kg_utf8_take(*text, (size_t)(end - *text), &c);
     return c;
 }
 
@@ -37,17 +28,6 @@ static bool is_kana(gunichar c)
     bool wide = (c >= 0xff10 && c <= 0xff19) || (c >= 0xff21 && c <= 0xff3a) || (c >= 0xff41 && c <= 0xff5a);
     return ascii || wide || c == ' ' || c == 0x3000 || (c >= 0x3041 && c <= 0x3096) || c == 0x309d ||
            c == 0x309e || (c >= 0x30a1 && c <= 0x30fa) || (c >= 0x30fc && c <= 0x30fe);
-}
-
-static bool is_line(const char *text, size_t size)
-{
-    const char *end = text + size;
-    while (text < end) {
-        gunichar c = take(&text, end);
-        if (c == (gunichar)-1 || kg_check_is_treacherous(c))
-            return false;
-    }
-    return true;
 }
 
 /* Something to be seen, and no space around it. */
@@ -66,7 +46,7 @@ static bool check_line(const char *field, const char *text, size_t size, size_t 
     if (size < least || size > KG_CHECK_TEXT_BYTES)
         return kg_problem_set(problem, "%s must have %zu to %d bytes of text; this has %zu", field, least,
                               KG_CHECK_TEXT_BYTES, size);
-    if (!is_line(text, size))
+    if (!kg_utf8_is_clean(text, size))
         return kg_problem_set(problem,
                               "%s must be one line of UTF-8 text; leave out control characters, line breaks "
                               "and marks of writing direction",
@@ -130,7 +110,7 @@ static bool check_meeting(const char *field, const char *text, size_t size, stru
 {
     const char *slash = memchr(text, '/', size);
     if (slash && is_id(text, (size_t)(slash - text)) && slash + 1 < text + size &&
-        size <= KG_CHECK_MEETING_BYTES && is_line(text, size))
+        size <= KG_CHECK_MEETING_BYTES && kg_utf8_is_clean(text, size))
         return true;
     return kg_problem_set(problem,
                           "%s must be ORGANIZATION/UID of at most %d bytes, as \"meeting list\" shows it",
@@ -150,7 +130,7 @@ static bool check_pem(const char *field, const char *text, size_t size, struct k
 
 static bool check_path(const char *field, const char *text, size_t size, struct kg_problem *problem)
 {
-    if (size >= 2 && size <= PATH_BYTES && text[0] == '/' && is_line(text, size))
+    if (size >= 2 && size <= PATH_BYTES && text[0] == '/' && kg_utf8_is_clean(text, size))
         return true;
     return kg_problem_set(problem, "%s must be an absolute path of at most %d bytes", field, PATH_BYTES);
 }
@@ -245,24 +225,12 @@ bool kg_check_value(enum kg_check_kind kind, const char *field, const json_t *va
 void kg_check_quote(const char *text, size_t size, char out[KG_CHECK_QUOTE_BYTES])
 {
     static const char more[] = "...";
-    const char *end = text + size;
-    size_t used = 0;
-    while (text < end) {
-        const char *at = text;
-        gunichar c = take(&text, end);
-        bool bad = c == (gunichar)-1;
-        if (bad)
-            text++;
-        char bytes[6] = "?";
-        size_t length = bad || kg_check_is_treacherous(c) ? 1 : (size_t)(text - at);
-        if (length > 1 || !(bad || kg_check_is_treacherous(c)))
-            memcpy(bytes, at, length);
-        if (used + length + sizeof more > KG_CHECK_QUOTE_BYTES) {
-            memcpy(out + used, more, sizeof more);
-            return;
-        }
-        memcpy(out + used, bytes, length);
-        used += length;
+    char whole[KG_CHECK_QUOTE_BYTES + 8]; /* a character more than fits shows here */
+    size_t used = kg_utf8_clean(text, size, "?", whole, sizeof whole);
+    if (used < KG_CHECK_QUOTE_BYTES) {
+        memcpy(out, whole, used + 1);
+        return;
     }
-    out[used] = '\0';
+    used = kg_utf8_clean(text, size, "?", out, KG_CHECK_QUOTE_BYTES - (sizeof more - 1));
+    memcpy(out + used, more, sizeof more);
 }

@@ -44,9 +44,6 @@ KG_MUST_CHECK bool kg_check_value(enum kg_check_kind kind, const char *field, co
 KG_MUST_CHECK bool kg_check_text(enum kg_check_kind kind, const char *field, const char *text, size_t size,
                                  struct kg_problem *problem);
 
-/* A character that hides, breaks a line, steers a terminal or turns the direction of writing: with it one
- * name can be made to look like another. */
-bool kg_check_is_treacherous(uint32_t character);
 /* Text of unknown origin made fit to stand in one line of a message: what is invisible, steers a terminal or
  * turns the writing direction becomes "?", and what is long is cut at a character. */
 void kg_check_quote(const char *text, size_t size, char out[KG_CHECK_QUOTE_BYTES]);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "relay/check.h"
+#include "base/utf8.h"
 #include "relay/ctl.h"
 
 enum { CELL_BYTES = 300, COLUMNS = 12 };
@@ -31,34 +31,25 @@ static int width_of(const char *text)
     return width;
 }
 
+static void add_text(char cell[CELL_BYTES], const char *text)
+{
+    size_t used = strlen(cell);
+    kg_utf8_clean(text, strlen(text), "?", cell + used, CELL_BYTES - used);
+}
+
 /* What would steer the terminal becomes "?"; what is no text (a list) its parts. */
 static void write_text(const json_t *value, char cell[CELL_BYTES])
 {
-    size_t used = 0;
     for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
         const json_t *entry = json_array_get(value, i);
         const char *text = json_is_object(entry) ? kg_ctl_text_of(entry, "id") : json_string_value(entry);
-        used = strlen(cell);
-        snprintf(cell + used, CELL_BYTES - used, "%s%s", i ? " " : "", text ? text : "");
+        add_text(cell, i ? " " : "");
+        add_text(cell, text ? text : "");
     }
     if (json_is_string(value))
-        snprintf(cell, CELL_BYTES, "%s", json_string_value(value));
+        add_text(cell, json_string_value(value));
     else if (json_is_integer(value))
         snprintf(cell, CELL_BYTES, "%lld", (long long)json_integer_value(value));
-    const char *end;
-    if (!g_utf8_validate(cell, -1, &end))
-        cell[end - cell] = '\0';
-    char *to = cell;
-    for (const char *from = cell, *next; *from; from = next) {
-        next = g_utf8_next_char(from);
-        if (kg_check_is_treacherous(g_utf8_get_char(from))) {
-            *to++ = '?';
-        } else {
-            memmove(to, from, (size_t)(next - from));
-            to += next - from;
-        }
-    }
-    *to = '\0';
 }
 
 static void write_cell(const json_t *row, const struct kg_ctl_column *column, char cell[CELL_BYTES])

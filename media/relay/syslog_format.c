@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "relay/syslog.h"
 
 /* 32473 is the enterprise number for examples (RFC 5612): the project has none of its own. */
@@ -23,55 +24,23 @@ static bool put(struct out *out, const char *text, size_t size)
     return true;
 }
 
-/* The bytes of one UTF-8 character; 0: none begins here. */
-static size_t character(const unsigned char *s)
-{
-    size_t size = s[0] < 0x80    ? 1
-                  : s[0] > 0xf4  ? 0
-                  : s[0] >= 0xf0 ? 4
-                  : s[0] >= 0xe0 ? 3
-                  : s[0] >= 0xc2 ? 2
-                                 : 0;
-    /* Longer than needed, a surrogate, or beyond Unicode (RFC 3629 §4). */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return size;
-}
-
-/* What would move the cursor or turn the writing's direction on the reader's screen: C0, C1, bidirectional
- * controls and line separators. */
-static bool is_control(const unsigned char *s, size_t size)
-{
-    if (size == 1)
-        return s[0] < 0x20 || s[0] == 0x7f;
-    if (size == 2)
-        return s[0] == 0xc2 && s[1] < 0xa0;
-    if (size != 3 || s[0] != 0xe2)
-        return false;
-    return (s[1] == 0x80 && ((s[2] >= 0x8e && s[2] <= 0x8f) || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
-           (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
-}
-
-/* Stops at a character when there is no room for more. quoted: inside a parameter's value. */
+/* Stops at a character when there is no room for more; what is no text, or would steer the reader's screen,
+ * is a space. quoted: inside a parameter's value. */
 static void put_text(struct out *out, const char *text, bool quoted)
 {
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t size = character(s);
+    for (size_t size = strlen(text), taken; size > 0; text += taken, size -= taken) {
+        uint32_t c;
         bool fits;
-        if (size == 0 || is_control(s, size))
+        taken = kg_utf8_take(text, size, &c);
+        if (taken == 0 || kg_utf8_is_treacherous(c))
             fits = put(out, " ", 1);
-        else if (quoted && (*s == '"' || *s == '\\' || *s == ']'))
-            fits = put(out, (const char[]){'\\', (char)*s}, 2);
+        else if (quoted && (c == '"' || c == '\\' || c == ']'))
+            fits = put(out, (const char[]){'\\', (char)c}, 2);
         else
-            fits = put(out, (const char *)s, size);
+            fits = put(out, text, taken);
         if (!fits)
             return;
-        s += size ? size : 1;
+        taken = KG_MAX(taken, (size_t)1);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "base/queue.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "base/utf8.h"
 
 static void reader_never_passes_the_end(void **state)
 {
@@ -177,7 +178,7 @@ static void pool_gives_the_same_memory_again_and_outlives_its_destroyer(void **s
 /* What one log call writes to standard error. */
 static char *capture_log(enum kg_log_format format, const char *message)
 {
-    static char line[512];
+    static char line[4096];
     int ends[2], saved = dup(2);
     assert_int_equal(pipe(ends), 0);
     dup2(ends[1], 2);
@@ -202,6 +203,43 @@ static void log_line_is_one_line_whatever_a_stranger_sends(void **state)
     assert_null(strstr(line, "left out"));
     line = capture_log(KG_LOG_JSON, "say \"会議\"\n\\");
     assert_non_null(strstr(line, "\"message\":\"say \\\"会議\\\"\\u000a\\\\\"}\n"));
+    static const char turned[] = "会\u202e\u2028\xc2\x9b\x7f\xff\U000e0041葛\U000E0100";
+    line = capture_log(KG_LOG_TEXT, turned);
+    assert_non_null(strstr(line, "base: 会\\u202e\\u2028\\x9b\\x7f\\xff\\U0e0041葛\U000E0100 [base.test]\n"));
+    line = capture_log(KG_LOG_JSON, turned);
+    assert_non_null(strstr(line, "\"会\\u202e\\u2028\\u009b\\u007f\\\\xff\\udb40\\udc41葛\U000E0100\"}\n"));
+}
+
+/* The whole of what is written is one line of clean text that ends as every line does. */
+static void is_one_line(const char *line, const char *end)
+{
+    size_t size = strlen(line), end_size = strlen(end);
+    assert_true(size > end_size && strcmp(line + size - end_size, end) == 0);
+    assert_true(kg_utf8_is_clean(line, size - 1));
+}
+
+static void log_lines_cannot_be_forged(void **state)
+{
+    (void)state;
+    char message[3000];
+    uint32_t random = 1;
+    for (size_t round = 0; round < 300; round++) {
+        /* Random bytes, or random characters of three bytes; and cut at every place in one. */
+        size_t size = round < 250 ? 60 : 2040 + round % 50;
+        for (size_t i = 0; i < size; i++) {
+            random = random * 1664525 + 1013904223;
+            uint32_t byte = random >> 24;
+            if (round % 2 == 0)
+                byte = i % 3 == 0 ? 0xe2 : i % 3 == 1 ? 0x80 : 0x80 | random >> 26;
+            message[i] = (char)(byte ? byte : '\n');
+        }
+        message[size] = '\0';
+        is_one_line(capture_log(KG_LOG_TEXT, message), " [base.test]\n");
+        is_one_line(capture_log(KG_LOG_JSON, message), "\"}\n");
+    }
+    memset(message, 'a', sizeof message);
+    memcpy(message + 2046, "会", sizeof "会");
+    assert_non_null(strstr(capture_log(KG_LOG_TEXT, message), "aaa [base.test]\n"));
 }
 
 static void log_limit_lets_a_burst_through_then_counts(void **state)
@@ -240,6 +278,7 @@ int main(void)
         cmocka_unit_test(frame_lives_as_long_as_its_last_reference),
         cmocka_unit_test(pool_gives_the_same_memory_again_and_outlives_its_destroyer),
         cmocka_unit_test(log_line_is_one_line_whatever_a_stranger_sends),
+        cmocka_unit_test(log_lines_cannot_be_forged),
         cmocka_unit_test(log_limit_lets_a_burst_through_then_counts),
         cmocka_unit_test(random_text_is_printable_and_differs),
     };

@@ -141,18 +141,6 @@ static void test_values(void **state)
     json_decref(many);
 }
 
-static void test_treacherous(void **state)
-{
-    (void)state;
-    static const uint32_t bad[] = {0,      0x1b,   0x7f,   0x80,   0x9b,   0x9f,   0x200e,
-                                   0x200f, 0x202a, 0x202e, 0x2066, 0x2069, 0x2028, 0xfeff};
-    static const uint32_t good[] = {' ', 'a', 0xa0, 0x3042, 0x4f1a, 0x1f600};
-    for (size_t i = 0; i < KG_ARRAY_LEN(bad); i++)
-        assert_true(kg_check_is_treacherous(bad[i]));
-    for (size_t i = 0; i < KG_ARRAY_LEN(good); i++)
-        assert_false(kg_check_is_treacherous(good[i]));
-}
-
 static void test_quote(void **state)
 {
     (void)state;
@@ -172,9 +160,8 @@ static void test_quote(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),         cmocka_unit_test(test_names),  cmocka_unit_test(test_readings),
-        cmocka_unit_test(test_other_text),  cmocka_unit_test(test_values), cmocka_unit_test(test_quote),
-        cmocka_unit_test(test_treacherous),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_names),  cmocka_unit_test(test_readings),
+        cmocka_unit_test(test_other_text), cmocka_unit_test(test_values), cmocka_unit_test(test_quote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

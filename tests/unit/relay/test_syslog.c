@@ -73,7 +73,9 @@ static bool take_value(const char **at, char **value)
     bool ok = *c == '"' && g_utf8_validate(text->str, -1, NULL);
     for (const char *p = text->str; ok && *p; p = g_utf8_next_char(p)) {
         gunichar u = g_utf8_get_char(p);
-        ok = !g_unichar_iscntrl(u) && !(u >= 0x202a && u <= 0x202e) && !(u >= 0x2066 && u <= 0x2069);
+        ok = !g_unichar_iscntrl(u) && g_unichar_type(u) != G_UNICODE_FORMAT &&
+             g_unichar_type(u) != G_UNICODE_LINE_SEPARATOR &&
+             g_unichar_type(u) != G_UNICODE_PARAGRAPH_SEPARATOR;
     }
     *at = c + 1;
     *value = strdup(text->str);
@@ -192,6 +194,7 @@ static void test_hostile_texts(void **state)
         "\"",
         "two\nlines\r\n<13>1 - forged - - - - no",
         "\xe2\x80\xae\xe2\x81\xa6turned\xe2\x80\x8f",
+        "\u2028one\u2029two\u061cthree\u200bfour\ufefffive\U000e0041",
         "\x1b[31mred\x7f\xc2\x9b",
         "not UTF-8 \xff\xfe \xc0\xaf \xed\xa0\x80 \xe3\x81",
         "\xf0\x9f\x8f\x9b\xf0\x80\x80\x80 \xf4\x90\x80\x80",
