@@ -1,6 +1,5 @@
 #include "relay/control_internal.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +7,10 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "relay/acceptor.h"
+#include "relay/agenda_read.h"
 #include "relay/revision.h"
 #include "relay/tls_server.h"
 #include "relay/verb.h"
-#include "signal/agenda.h"
 
 enum {
     BATCH = 256,
@@ -375,17 +374,13 @@ bool kg_control_stopped(const struct kg_control *c)
     return atomic_load(&c->stopped);
 }
 
-/* libical keeps global tables: one calendar at a time (agenda.h). A large one takes 0.3 s, and control would
- * leave every room waiting meanwhile. */
-static struct kg_agenda *read_calendar(const json_t *text)
+/* A large one takes 0.3 s, and control would leave every room waiting meanwhile. */
+static struct kg_agenda_reading *read_calendar(const json_t *text)
 {
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     int64_t now_us = kg_clock_wall_us();
-    pthread_mutex_lock(&one_at_a_time);
-    struct kg_agenda *agenda = kg_agenda_parse(json_string_value(text), json_string_length(text),
-                                               now_us - IMPORT_BEFORE_US, now_us + IMPORT_AFTER_US);
-    pthread_mutex_unlock(&one_at_a_time);
-    return agenda;
+    const struct kg_agenda_read_params params = {.from_us = now_us - IMPORT_BEFORE_US,
+                                                 .to_us = now_us + IMPORT_AFTER_US};
+    return kg_agenda_read(json_string_value(text), json_string_length(text), &params);
 }
 
 bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t *request,
@@ -399,10 +394,10 @@ bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t 
     /* Reading one costs much: not for a role that will be refused anyway. */
     if (verb && strcmp(verb->name, "agenda-import") == 0 && verb->roles & KG_ROLE_BIT(by->role) &&
         json_is_string(calendar))
-        command.agenda = read_calendar(calendar);
+        command.calendar = read_calendar(calendar);
     if (kg_queue_push(c->commands, &command))
         return true;
-    kg_agenda_destroy(command.agenda);
+    kg_agenda_reading_destroy(command.calendar);
     json_decref(request);
     return false;
 }
@@ -424,7 +419,7 @@ void kg_control_destroy(struct kg_control *c)
     struct kg_control_command left;
     while (c->commands && kg_queue_pop(c->commands, &left)) {
         json_decref(left.request);
-        kg_agenda_destroy(left.agenda);
+        kg_agenda_reading_destroy(left.calendar);
     }
     kg_queue_destroy(c->commands);
     kg_hall_destroy(c->hall);

@@ -98,7 +98,7 @@ struct kg_verbs *kg_control_make_verbs(struct kg_control *c)
 
 void kg_control_request(struct kg_control *c, const struct kg_control_command *command)
 {
-    kg_verbs_ask(c->verbs, &command->by, command->request, command->agenda, c->stopping, command->replies);
+    kg_verbs_ask(c->verbs, &command->by, command->request, command->calendar, c->stopping, command->replies);
 }
 
 void kg_control_store_result(struct kg_control *c, const struct kg_store_result *result)

@@ -33,7 +33,7 @@ struct kg_control_command {
     /* KG_CONTROL_REQUEST */
     struct kg_principal by;
     json_t *request;
-    struct kg_agenda *agenda; /* what the request's calendar holds; NULL: it has none */
+    struct kg_agenda_reading *calendar; /* the request's; NULL: it has none */
     struct kg_queue *replies;
 };
 

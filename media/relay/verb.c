@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "base/queue.h"
+#include "relay/agenda_read.h"
 #include "relay/verb_internal.h"
-#include "signal/agenda.h"
 
 static const char *const role_names[KG_ROLE_KINDS] = {
     [KG_ROLE_OPERATOR] = "operator",
@@ -49,7 +49,7 @@ static void free_call(struct kg_call *call)
         kg_call_free_change(&call->changes[i]);
     free(call->changes);
     kg_ca_certificate_finish(&call->certificate);
-    kg_agenda_destroy(call->agenda);
+    kg_agenda_reading_destroy(call->calendar);
     json_decref(call->request);
     json_decref(call->reply);
     free(call);
@@ -202,9 +202,9 @@ void kg_call_reply(struct kg_call *call, json_t *reply)
     finish(call);
 }
 
-static void fail_to_write(struct kg_call *call, const char *why)
+void kg_call_fail(struct kg_call *call, const char *why)
 {
-    char text[300];
+    char text[700];
     snprintf(text, sizeof text, "%s: %s",
              call->done_at_once ? "shut out, but only until the next restart; revoke again"
                                 : "nothing was changed",
@@ -220,9 +220,9 @@ void kg_call_commit(struct kg_call *call, json_t *reply)
 {
     call->reply = reply;
     if (!reply || call->short_of_memory)
-        fail_to_write(call, "the relay has no memory left");
+        kg_call_fail(call, "the relay has no memory left");
     else if (!post(call, next_number(call), KG_AUDIT_OK))
-        fail_to_write(call, "the store is busy, try again");
+        kg_call_fail(call, "the store is busy, try again");
 }
 
 uint64_t kg_call_read(struct kg_call *call, void (*take)(struct kg_call *, const struct kg_store_result *))
@@ -401,11 +401,11 @@ static void begin(struct kg_call *call, bool stopping)
 }
 
 void kg_verbs_ask(struct kg_verbs *verbs, const struct kg_principal *by, json_t *request,
-                  struct kg_agenda *agenda, bool stopping, struct kg_queue *replies)
+                  struct kg_agenda_reading *calendar, bool stopping, struct kg_queue *replies)
 {
     struct kg_call *call = calloc(1, sizeof *call);
     if (!call) {
-        kg_agenda_destroy(agenda);
+        kg_agenda_reading_destroy(calendar);
         json_decref(request);
         answer(replies, NULL);
         return;
@@ -413,7 +413,7 @@ void kg_verbs_ask(struct kg_verbs *verbs, const struct kg_principal *by, json_t 
     *call = (struct kg_call){.verbs = verbs,
                              .by = *by,
                              .request = request,
-                             .agenda = agenda,
+                             .calendar = calendar,
                              .replies = replies,
                              .next = verbs->calls};
     snprintf(call->organization, sizeof call->organization, "%s", by->organization);
@@ -459,7 +459,7 @@ bool kg_verbs_stored(struct kg_verbs *verbs, const struct kg_store_result *resul
         apply(call);
         finish(call);
     } else {
-        fail_to_write(call, kg_store_status_text(result->status));
+        kg_call_fail(call, kg_store_status_text(result->status));
     }
     kg_store_answer_destroy(result->answer);
     take_turns(verbs);

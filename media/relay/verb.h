@@ -16,7 +16,7 @@
 #include "relay/signing.h"
 #include "relay/store.h"
 
-struct kg_agenda;
+struct kg_agenda_reading;
 struct kg_call;
 struct kg_enrolment;
 struct kg_queue;
@@ -84,10 +84,10 @@ struct kg_verbs *kg_verbs_create(const struct kg_verbs_params *params);
 void kg_verbs_destroy(struct kg_verbs *verbs);
 
 /* Exactly one reply (struct json_t *, the taker's) comes in `replies`, which outlives the verbs. Takes
- * request and agenda (the request's calendar, read; NULL when there is none). stopping: only reading goes on.
+ * request and calendar (the request's, read; NULL when there is none). stopping: only reading goes on.
  */
 void kg_verbs_ask(struct kg_verbs *verbs, const struct kg_principal *by, json_t *request,
-                  struct kg_agenda *agenda, bool stopping, struct kg_queue *replies);
+                  struct kg_agenda_reading *calendar, bool stopping, struct kg_queue *replies);
 /* false: it answers nothing of ours. If it is, the answer (the certificate) is taken. */
 KG_MUST_CHECK bool kg_verbs_stored(struct kg_verbs *verbs, const struct kg_store_result *result);
 KG_MUST_CHECK bool kg_verbs_signed(struct kg_verbs *verbs, struct kg_signing_answer *answer);

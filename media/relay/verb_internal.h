@@ -10,7 +10,7 @@ struct kg_call {
     const struct kg_verb *verb;
     struct kg_principal by;
     json_t *request;
-    struct kg_agenda *agenda;
+    struct kg_agenda_reading *calendar;
     struct kg_queue *replies;
     json_t *reply;
     /* For the audit row. */
@@ -60,6 +60,8 @@ void kg_call_note(struct kg_call *call, const char *fmt, ...) KG_PRINTF(2, 3);
 
 /* verb_change.c. */
 
+/* Ends with an error that is nobody's fault who asked; nothing is changed. */
+void kg_call_fail(struct kg_call *call, const char *why);
 /* Copies what is to be written. */
 void kg_call_put(struct kg_call *call, const struct kg_store_change *change);
 /* A copy's texts. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/agenda_read.h"
 #include "relay/verb_internal.h"
 #include "signal/agenda.h"
 
@@ -62,12 +63,12 @@ static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char
 
 void kg_verb_agenda_import(struct kg_call *call)
 {
-    const struct kg_agenda *agenda = call->agenda;
+    const struct kg_agenda *agenda = call->calendar ? call->calendar->agenda : NULL;
     const struct kg_store_organization *organization = kg_call_organization(call);
     if (!organization)
         return;
     if (!agenda) {
-        kg_call_refuse(call, "the relay has no memory left");
+        kg_call_fail(call, call->calendar ? call->calendar->problem.text : "the relay has no memory left");
         return;
     }
     json_t *reports = json_array();

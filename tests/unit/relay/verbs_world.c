@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "relay/agenda_read.h"
 #include "relay/relay_settings.h"
 #include "signal/agenda.h"
 #include "unit/folder.h"
@@ -165,12 +166,15 @@ static void answer_signer(struct verbs_world *w)
     kg_ca_certificate_finish(&answer.certificate);
 }
 
-static struct kg_agenda *read_calendar(const json_t *request)
+/* What kaigi-agenda-reader would give. */
+static struct kg_agenda_reading *read_calendar(const json_t *request)
 {
     const json_t *text = json_object_get(request, "calendar");
-    return json_is_string(text)
-               ? kg_agenda_parse(json_string_value(text), json_string_length(text), 0, INT64_MAX / 2)
-               : NULL;
+    struct kg_agenda_reading *reading = json_is_string(text) ? calloc(1, sizeof *reading) : NULL;
+    if (reading)
+        reading->agenda =
+            kg_agenda_parse(json_string_value(text), json_string_length(text), 0, INT64_MAX / 2);
+    return reading;
 }
 
 static void post_json(struct verbs_world *w, const struct kg_principal *by, json_t *request)
