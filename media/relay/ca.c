@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "relay/ca_file.h"
+#include "relay/ca_pair.h"
 #include "relay/ca_x509.h"
 
 struct kg_ca {
-    EVP_PKEY *key;
-    X509 *certificate;
+    struct kg_ca_pair pair;
 };
 
 const char *kg_ca_kind_name(enum kg_ca_kind kind)
@@ -30,27 +30,17 @@ const char *kg_ca_kind_name(enum kg_ca_kind kind)
 
 struct kg_ca *kg_ca_open(const char *folder, struct kg_problem *problem)
 {
-    char path[KG_CA_PATH_BYTES];
+    char certificate[KG_CA_PATH_BYTES], key[KG_CA_PATH_BYTES];
     struct kg_ca *ca = calloc(1, sizeof *ca);
     if (!ca) {
         kg_problem_set(problem, "no memory");
         return NULL;
     }
-    if (!kg_ca_path(path, folder, KG_CA_ISSUING_KEY, problem))
-        goto close_ca;
-    ca->key = kg_ca_read_key(path, NULL, problem);
-    if (!ca->key || !kg_ca_path(path, folder, KG_CA_ISSUING_CERT, problem))
-        goto close_ca;
-    ca->certificate = kg_ca_x509_read(path, problem);
-    if (!ca->certificate)
-        goto close_ca;
-    if (X509_check_private_key(ca->certificate, ca->key) == 1)
+    if (kg_ca_path(certificate, folder, KG_CA_ISSUING_CERT, problem) &&
+        kg_ca_path(key, folder, KG_CA_ISSUING_KEY, problem) &&
+        kg_ca_pair_read(certificate, key, true, "make new ones with \"kaigi-ctl ca issue\"", &ca->pair,
+                        problem))
         return ca;
-    ERR_clear_error();
-    kg_problem_set(problem, "%s in %s is not the key of %s; restore both from one backup", KG_CA_ISSUING_KEY,
-                   folder, KG_CA_ISSUING_CERT);
-
-close_ca:
     kg_ca_close(ca);
     return NULL;
 }
@@ -59,19 +49,18 @@ void kg_ca_close(struct kg_ca *ca)
 {
     if (!ca)
         return;
-    X509_free(ca->certificate);
-    EVP_PKEY_free(ca->key);
+    kg_ca_pair_finish(&ca->pair);
     free(ca);
 }
 
 int64_t kg_ca_not_after(const struct kg_ca *ca)
 {
-    return kg_ca_x509_not_after(ca->certificate);
+    return kg_ca_x509_not_after(ca->pair.certificate);
 }
 
 char *kg_ca_pem(const struct kg_ca *ca)
 {
-    return kg_ca_x509_pem(ca->certificate);
+    return kg_ca_x509_pem(ca->pair.certificate);
 }
 
 void kg_ca_certificate_finish(struct kg_ca_certificate *certificate)
@@ -98,7 +87,8 @@ bool kg_ca_sign(struct kg_ca *ca, const struct kg_ca_subject *subject, const str
         return kg_problem_set(problem,
                               "the issuing authority has expired: make a new one with \"kaigi-ctl ca "
                               "issue\" and the root's medium, then start kaigi-signer again");
-    X509 *certificate = kg_ca_x509_leaf(request->key, subject, now_s, ca->certificate, ca->key, problem);
+    X509 *certificate =
+        kg_ca_x509_leaf(request->key, subject, now_s, ca->pair.certificate, ca->pair.key, problem);
     if (!certificate)
         return false;
     struct kg_ca_certificate made = {0};
@@ -142,8 +132,7 @@ bool kg_ca_relay_install(const char *state, EVP_PKEY *key, const struct kg_ca_ce
     if (asprintf(&chain, "%s%s", certificate->pem, certificate->issuer_pem ? certificate->issuer_pem : "") <
         0)
         return kg_problem_set(problem, "no memory");
-    bool ok = kg_ca_write_key(state, KG_CA_RELAY_KEY, key, problem) &&
-              kg_ca_write_file(state, KG_CA_RELAY_CERT, 0644, chain, problem);
+    bool ok = kg_ca_pair_write(state, KG_CA_RELAY_CERT, KG_CA_RELAY_KEY, chain, key, problem);
     free(chain);
     return ok;
 }

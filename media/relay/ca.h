@@ -101,7 +101,8 @@ KG_MUST_CHECK bool kg_ca_sign(struct kg_ca *ca, const struct kg_ca_subject *subj
 
 /* A new key and the request for its certificate (PEM, free()). *key: EVP_PKEY_free(). */
 KG_MUST_CHECK bool kg_ca_relay_request(EVP_PKEY **key, char **csr, struct kg_problem *problem);
-/* The relay's key and chain, each written whole before it replaces the old one. */
+/* The relay's key and chain, whole or not at all: a relay that starts or reloads meanwhile, or after a power
+ * cut, finds the old pair or the new one (ca_pair.h). */
 KG_MUST_CHECK bool kg_ca_relay_install(const char *state, EVP_PKEY *key,
                                        const struct kg_ca_certificate *certificate,
                                        struct kg_problem *problem);

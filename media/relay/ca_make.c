@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "relay/ca.h"
 #include "relay/ca_file.h"
+#include "relay/ca_pair.h"
 #include "relay/ca_x509.h"
 
 enum { NAME_MAX_BYTES = 64, ISSUERS_MAX = 8 };
@@ -148,8 +149,12 @@ static bool write_certificate(const char *folder, const char *file, X509 *certif
 static bool write_issuing(const struct kg_ca_making *m, const struct authority *issuing,
                           struct kg_problem *problem)
 {
-    return write_certificate(m->signer, KG_CA_ISSUING_CERT, issuing->certificate, problem) &&
-           kg_ca_write_key(m->signer, KG_CA_ISSUING_KEY, issuing->key, problem);
+    char *pem = kg_ca_x509_pem(issuing->certificate);
+    bool ok =
+        pem ? kg_ca_pair_write(m->signer, KG_CA_ISSUING_CERT, KG_CA_ISSUING_KEY, pem, issuing->key, problem)
+            : kg_problem_set(problem, "no memory");
+    free(pem);
+    return ok;
 }
 
 static bool write_relay(const struct kg_ca_making *m, const struct authority *issuing,
@@ -165,10 +170,16 @@ static bool write_relay(const struct kg_ca_making *m, const struct authority *is
 
 static void remove_made(const struct kg_ca_making *m)
 {
-    const char *const files[][2] = {{m->root, KG_CA_ROOT_KEY},      {m->root, KG_CA_ROOT_CERT},
-                                    {m->signer, KG_CA_ISSUING_KEY}, {m->signer, KG_CA_ISSUING_CERT},
-                                    {m->state, KG_CA_CERT_FILE},    {m->state, KG_CA_ISSUERS},
-                                    {m->state, KG_CA_RELAY_KEY},    {m->state, KG_CA_RELAY_CERT}};
+    const char *const files[][2] = {{m->root, KG_CA_ROOT_KEY},
+                                    {m->root, KG_CA_ROOT_CERT},
+                                    {m->signer, KG_CA_ISSUING_KEY},
+                                    {m->signer, KG_CA_ISSUING_CERT},
+                                    {m->state, KG_CA_CERT_FILE},
+                                    {m->state, KG_CA_ISSUERS},
+                                    {m->state, KG_CA_RELAY_KEY},
+                                    {m->state, KG_CA_RELAY_CERT},
+                                    {m->signer, KG_CA_ISSUING_KEY KG_CA_NEXT},
+                                    {m->state, KG_CA_RELAY_KEY KG_CA_NEXT}};
     for (size_t i = 0; i < KG_ARRAY_LEN(files); i++) {
         char path[KG_CA_PATH_BYTES];
         if (kg_ca_path(path, files[i][0], files[i][1], NULL))

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "relay/ca_file.h"
+#include "relay/ca_pair.h"
 #include "relay/ca_x509.h"
 
 enum {
@@ -57,29 +58,24 @@ static const char *remedy_of(const struct kg_tls_server_params *params)
                                : "run \"kaigi-ctl ca server\", then send SIGHUP";
 }
 
+/* Both at once: a context in use keeps the old pair when the new one is refused. */
 static bool load_own(SSL_CTX *context, const struct kg_tls_server_params *params, const struct files *f,
                      struct kg_problem *problem)
 {
-    if (!readable(f->certificate, problem) || !readable(f->key, problem))
+    struct kg_ca_pair pair;
+    if (!kg_ca_pair_read(f->certificate, f->key, false, remedy_of(params), &pair, problem))
         return false;
-    if (SSL_CTX_use_certificate_chain_file(context, f->certificate) != 1) {
-        ERR_clear_error();
-        return kg_problem_set(problem, "%s holds no certificate that can serve; restore it or %s",
-                              f->certificate, remedy_of(params));
-    }
-    /* Also fails when the key is not the certificate's. */
-    if (SSL_CTX_use_PrivateKey_file(context, f->key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context) != 1) {
-        ERR_clear_error();
-        return kg_problem_set(problem, "%s is not the private key of %s; restore both from one backup, or %s",
-                              f->key, f->certificate, remedy_of(params));
-    }
+    bool ok = true;
     /* The reverse of what the relay asks of devices. */
-    X509 *own = SSL_CTX_get0_certificate(context);
-    if (X509_check_purpose(own, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        return kg_problem_set(problem, "%s is not a server's certificate; no room would accept it",
-                              f->certificate);
-    return true;
+    if (X509_check_purpose(pair.certificate, X509_PURPOSE_SSL_SERVER, 0) != 1)
+        ok = kg_problem_set(problem, "%s is not a server's certificate; no room would accept it",
+                            f->certificate);
+    else if (SSL_CTX_use_cert_and_key(context, pair.certificate, pair.key, pair.chain, 1) != 1)
+        ok = kg_problem_set(problem, "%s holds no certificate that can serve; restore it or %s",
+                            f->certificate, remedy_of(params));
+    ERR_clear_error();
+    kg_ca_pair_finish(&pair);
+    return ok;
 }
 
 static bool add_authority(X509_STORE *store, STACK_OF(X509_NAME) * names, const char *path,

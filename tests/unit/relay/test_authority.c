@@ -425,7 +425,7 @@ static void test_open_refuses(void **state)
     assert_non_null(strstr(problem.text, "chmod 600"));
     assert_int_equal(rename(in_folder("state/" KG_CA_RELAY_KEY), key), 0);
     assert_null(kg_ca_open(in_folder("signer"), &problem));
-    assert_non_null(strstr(problem.text, "is not the key of"));
+    assert_non_null(strstr(problem.text, "is not the private key of"));
 }
 
 int main(void)
