@@ -292,6 +292,15 @@ const char *kg_admin_remote_full(const struct kg_admin_remote *remote,
                                                 : NULL;
 }
 
+static void note_refusal(const struct session *s, const char *text)
+{
+    struct kg_enrolment_source source;
+    const struct kg_audit_entry entry = {
+        .event_id = "administrator.refused", .source = s->by.source, .object = s->by.id, .detail = text};
+    kg_front_source(s->wsi, &source);
+    kg_control_refusal(s->remote->control, &source, s->fingerprint, &entry);
+}
+
 static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct session **out)
 {
     struct kg_peer_identity peer;
@@ -321,20 +330,14 @@ static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct 
                s->by.source);
         audit(s, "administrator.connected", KG_AUDIT_OK, "");
     } else if (known) {
-        refuse(s, full ? full : "too many administrators are connected; try again later");
+        if (!full)
+            full = "too many administrators are connected; try again later";
+        note_refusal(s, full);
+        refuse(s, full);
         close_session(s, CLOSE_AGAIN_LATER, "too many connections");
     } else {
         static const char text[] = "this certificate is no administrator's (any more)";
-        uint32_t suppressed;
-        if (kg_log_allow(&remote->control->refusals, s->heard_us, &suppressed)) {
-            kg_log(KG_LOG_WARN, "relay", "administrator.refused", "%s (%s): %s (%u more not logged)",
-                   s->by.source, s->by.id, text, suppressed);
-            const struct kg_store_administrator *was =
-                kg_directory_administrator_of(remote->control->directory, s->fingerprint);
-            if (was)
-                snprintf(s->by.organization, sizeof s->by.organization, "%s", was->organization_id);
-            audit(s, "administrator.refused", KG_AUDIT_REFUSED, text);
-        }
+        note_refusal(s, text);
         refuse(s, text);
         close_session(s, CLOSE_POLICY, "revoked");
     }

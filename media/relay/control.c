@@ -241,6 +241,7 @@ static void on_tick(void *user, int64_t now_us)
     kg_front_check(c->front, now_us);
     kg_est_server_check(c->est, now_us);
     kg_admin_remote_check(c->admin_remote, now_us);
+    kg_control_check_refusals(c, now_us);
     kg_control_expire_seats(c, now_us);
     kg_control_status_tick(c, now_us);
     kg_control_set_gate(c);
@@ -326,7 +327,6 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->params = *params;
     c->next_party = c->next_request = 1;
     c->started_us = kg_clock_now_us();
-    c->refusals = (struct kg_log_limit){.burst = 10, .interval_us = 10000000};
     c->tick = (struct kg_loop_timer){.fire = on_tick, .user = c};
     c->gather = (struct kg_loop_timer){.fire = on_gather, .user = c};
     c->rename = (struct kg_loop_timer){.fire = on_rename, .user = c};
@@ -336,10 +336,12 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
         atomic_store(&c->worker_alive_us[i], c->started_us);
     c->directory = kg_directory_create();
     c->hall = kg_hall_create();
+    c->refusals = kg_refusals_create();
     c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
     c->est = kg_est_server_create(c);
     c->verbs = c->directory && c->est ? kg_control_make_verbs(c) : NULL;
-    if (c->directory && c->hall && c->commands && c->verbs && load(c, snapshot) && open_service(c))
+    if (c->directory && c->hall && c->refusals && c->commands && c->verbs && load(c, snapshot) &&
+        open_service(c))
         return c;
     kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
     kg_control_destroy(c);
@@ -425,5 +427,6 @@ void kg_control_destroy(struct kg_control *c)
     kg_hall_destroy(c->hall);
     kg_directory_destroy(c->directory);
     kg_est_server_destroy(c->est);
+    kg_refusals_destroy(c->refusals);
     free(c);
 }

@@ -13,6 +13,7 @@
 #include "relay/est_server.h"
 #include "relay/front.h"
 #include "relay/hall.h"
+#include "relay/refusals.h"
 #include "relay/session.h"
 #include "relay/signing.h"
 #include "relay/tls_server.h"
@@ -37,15 +38,7 @@ struct kg_control_command {
     struct kg_queue *replies;
 };
 
-/* A status request that waits for the workers' figures. */
-struct kg_status {
-    struct kg_call *call;
-    json_t *reply;
-    uint64_t request;
-    unsigned missing; /* workers that have not answered */
-    int64_t until_us;
-    struct kg_status *next;
-};
+struct kg_figures; /* control_status.c's */
 
 struct kg_control {
     struct kg_control_params params;
@@ -70,10 +63,10 @@ struct kg_control {
     struct kg_est_server *est;
     struct kg_admin_remote *admin_remote;
     struct kg_verbs *verbs;
-    struct kg_status *statuses;
+    struct kg_figures *figures; /* NULL: nobody has asked for them yet */
     uint64_t next_party, next_request;
     int64_t started_us;
-    struct kg_log_limit refusals;
+    struct kg_refusals *refusals;
     struct kg_tls_server_ends ends; /* of the relay's certificates, for status */
     uint64_t gate_changes;          /* kg_directory_changes as the gate knows it */
 
@@ -118,6 +111,13 @@ struct kg_tls_refusal;
 /* After the directory may have changed. */
 void kg_control_set_gate(struct kg_control *control);
 void kg_control_tls_refusal(struct kg_control *control, const struct kg_tls_refusal *refusal);
+/* Somebody is turned away: a line of the log and a row of the trail, unless there have been too many
+ * (refusals.h). fingerprint: of a certificate that passed TLS, by which actor and organization are named if
+ * the directory knows it; NULL: none did. */
+void kg_control_refusal(struct kg_control *control, const struct kg_enrolment_source *source,
+                        const uint8_t *fingerprint, const struct kg_audit_entry *entry);
+/* Each second: how many were left out. */
+void kg_control_check_refusals(struct kg_control *control, int64_t now_us);
 
 /* control_join.c */
 void kg_control_join(struct kg_control *control, struct kg_session *session,

@@ -34,7 +34,6 @@ struct kg_est_server {
     struct kg_enrolment *enrolment;
     char *authorities; /* the body of cacerts */
     struct renewal *renewals;
-    bool was_full;
 };
 
 /* --- the authorities --- */
@@ -202,17 +201,6 @@ static void tell_of_new(struct kg_est_server *est, const struct kg_enrolment_ent
     kg_control_audit(est->control, &row);
 }
 
-static void tell_of_full(struct kg_est_server *est, const struct kg_front_request *request)
-{
-    uint32_t suppressed;
-    if (kg_log_allow(&est->control->refusals, kg_clock_now_us(), &suppressed))
-        kg_log(
-            KG_LOG_WARN, "relay", "enrolment.full",
-            "a device at %s is not let in to wait: too many do; look with \"room pending\", and at who asks "
-            "so much (%u more not logged)",
-            request->source.text, suppressed);
-}
-
 static void enrol(struct kg_est_server *est, struct kg_front_request *request)
 {
     uint8_t hash[KG_EST_HASH_BYTES];
@@ -230,7 +218,6 @@ static void enrol(struct kg_est_server *est, struct kg_front_request *request)
     if (result == KG_ENROLMENT_ADDED)
         tell_of_new(est, entry);
     if (!entry) {
-        tell_of_full(est, request);
         kg_front_refuse(request, 503, 60, "too many devices wait for approval; ask again later");
     } else if (entry->state == KG_ENROLMENT_READY) {
         answer_certificate(request, entry->certificate);

@@ -127,9 +127,25 @@ void kg_front_answer(struct kg_front_request *r, const struct kg_front_answer *a
         lws_callback_on_writable(r->wsi);
 }
 
+static void note_refusal(struct kg_control *control, const struct kg_peer_identity *peer,
+                         const struct kg_enrolment_source *source, const char *event, const char *path,
+                         const char *text)
+{
+    const struct kg_audit_entry entry = {.event_id = event,
+                                         .actor = peer->id,
+                                         .role = peer->kind == KG_PEER_ROOM && *peer->id ? "room" : "",
+                                         .source = source->text,
+                                         .object = path,
+                                         .detail = text};
+    kg_control_refusal(control, source, peer->kind == KG_PEER_NONE ? NULL : peer->fingerprint, &entry);
+}
+
 void kg_front_refuse(struct kg_front_request *r, unsigned status, unsigned retry_s, const char *text)
 {
     char body[600];
+    if (r->answer)
+        return;
+    note_refusal(r->front->control, &r->peer, &r->source, "enrolment.refused", paths[r->path].path, text);
     snprintf(body, sizeof body, "%s\n", text);
     kg_front_answer(r, &(struct kg_front_answer){.status = status, .retry_s = retry_s, .body = body});
 }
@@ -158,17 +174,22 @@ static int send_answer(struct kg_front_request *r)
 
 /* --- requests --- */
 
-static void read_peer(struct lws *wsi, struct kg_peer_identity *peer, struct kg_enrolment_source *source)
+void kg_front_source(struct lws *wsi, struct kg_enrolment_source *source)
 {
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
+    if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size) != 0)
+        address.ss_family = AF_UNSPEC;
+    kg_enrolment_source_of((struct sockaddr *)&address, source);
+}
+
+static void read_peer(struct lws *wsi, struct kg_peer_identity *peer, struct kg_enrolment_source *source)
+{
     SSL *tls = lws_get_ssl(wsi);
     *peer = (struct kg_peer_identity){.kind = KG_PEER_NONE};
     if (tls)
         kg_tls_server_peer(tls, peer);
-    if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size) != 0)
-        address.ss_family = AF_UNSPEC;
-    kg_enrolment_source_of((struct sockaddr *)&address, source);
+    kg_front_source(wsi, source);
 }
 
 static struct kg_front_request *add(struct kg_front *front, struct lws *wsi, enum kg_front_path path)
@@ -302,8 +323,14 @@ static int begin(struct kg_control *control, struct lws *wsi, struct kg_front_re
     } else {
         return refuse_at_once(wsi, 405, "GET, POST", 0, "this method is not served");
     }
-    if (control->stopping || control->front->count >= MAX_REQUESTS)
-        return refuse_at_once(wsi, 503, NULL, KG_ENROLMENT_RETRY_S, "the relay is busy; ask again later");
+    if (control->stopping || control->front->count >= MAX_REQUESTS) {
+        static const char text[] = "the relay is busy; ask again later";
+        struct kg_peer_identity peer;
+        struct kg_enrolment_source source;
+        read_peer(wsi, &peer, &source);
+        note_refusal(control, &peer, &source, "enrolment.refused", path, text);
+        return refuse_at_once(wsi, 503, NULL, KG_ENROLMENT_RETRY_S, text);
+    }
     struct kg_front_request *r = add(control->front, wsi, (enum kg_front_path)known);
     if (!r)
         return -1;
@@ -356,22 +383,9 @@ static int refuse_wrong_kind(struct kg_control *control, struct lws *wsi, const 
         [KG_PEER_ROOM] = {403, "a room's certificate does not open the administrators' path"},
         [KG_PEER_ADMINISTRATOR] = {403, "an administrator's certificate does not open the rooms' path"},
     };
-    uint32_t suppressed;
     bool admin = strcmp(path, KG_FRONT_ADMIN_PATH) == 0;
     const char *text = answers[peer->kind].text;
-    if (kg_log_allow(&control->refusals, kg_clock_now_us(), &suppressed)) {
-        const char *event = admin ? "administrator.refused" : "room.refused";
-        kg_log(KG_LOG_WARN, "relay", event, "%s (%s) at %s: %s (%u more not logged)", source->text,
-               *peer->id ? peer->id : "unknown", path, text, suppressed);
-        const struct kg_audit_entry entry = {.event_id = event,
-                                             .actor = peer->id,
-                                             .role = peer->kind == KG_PEER_ROOM ? "room" : "",
-                                             .source = source->text,
-                                             .object = path,
-                                             .detail = text,
-                                             .result = KG_AUDIT_REFUSED};
-        kg_control_audit(control, &entry);
-    }
+    note_refusal(control, peer, source, admin ? "administrator.refused" : "room.refused", path, text);
     return refuse_at_once(wsi, answers[peer->kind].status, NULL, 0, text);
 }
 
@@ -394,7 +408,10 @@ static int upgrade(struct kg_control *control, struct lws *wsi, const char *what
                               rooms ? "the subprotocol " KG_FRONT_CONTROL_PROTOCOL " is wanted here"
                                     : "the subprotocol " KG_FRONT_ADMIN_PROTOCOL " is wanted here");
     const char *text = admins ? kg_admin_remote_full(control->admin_remote, peer.fingerprint) : NULL;
-    return text ? refuse_at_once(wsi, 503, NULL, KG_ENROLMENT_RETRY_S, text) : 0;
+    if (!text)
+        return 0;
+    note_refusal(control, &peer, &source, "administrator.refused", path, text);
+    return refuse_at_once(wsi, 503, NULL, KG_ENROLMENT_RETRY_S, text);
 }
 
 int kg_front_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)

@@ -65,10 +65,12 @@ int kg_front_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
 
 /* The request that is still there; NULL: its connection ended. */
 struct kg_front_request *kg_front_find(const struct kg_front *front, uint64_t id);
-/* Once for each request, at once or later. */
+/* Once for each request, at once or later. A refusal leaves a row. */
 void kg_front_answer(struct kg_front_request *request, const struct kg_front_answer *answer);
 void kg_front_refuse(struct kg_front_request *request, unsigned status, unsigned retry_s, const char *text);
 /* The answer may take so long from now, instead of ten seconds. */
 void kg_front_wait(struct kg_front_request *request, int64_t wait_us);
+/* Where a connection comes from. */
+void kg_front_source(struct lws *wsi, struct kg_enrolment_source *source);
 /* Each second: ends what takes too long. */
 void kg_front_check(struct kg_front *front, int64_t now_us);

@@ -246,15 +246,14 @@ static const struct kg_store_room *identify(const struct kg_control *control,
     return peer->kind == KG_PEER_ROOM ? kg_directory_room_of(control->directory, peer->fingerprint) : NULL;
 }
 
-static void refuse(struct kg_session *s, enum kg_error_code code, const char *text)
+static void refuse(struct kg_session *s, const uint8_t *fingerprint, enum kg_error_code code,
+                   const char *text)
 {
-    uint32_t suppressed;
-    const char *id = s->room ? s->room->id : "";
-    if (kg_log_allow(&s->control->refusals, kg_clock_now_us(), &suppressed)) {
-        kg_log(KG_LOG_WARN, "relay", "room.refused", "%s (%s): %s (%u more not logged)", s->peer,
-               *id ? id : "unknown", text, suppressed);
-        kg_control_note(s->control, "room.refused", KG_AUDIT_REFUSED, s->room, s->peer, "", text);
-    }
+    struct kg_enrolment_source source;
+    const struct kg_audit_entry entry = {
+        .event_id = "room.refused", .source = s->peer, .object = KG_FRONT_CONTROL_PATH, .detail = text};
+    kg_front_source(s->wsi, &source);
+    kg_control_refusal(s->control, &source, fingerprint, &entry);
     kg_session_error(s, 0, code, text);
     kg_session_close(s, KG_REASON_REVOKED, 60000);
 }
@@ -297,9 +296,11 @@ static int open_session(struct kg_control *control, struct lws *wsi, struct kg_s
     kg_loop_timer_set(control->loop, &s->timer,
                       s->refilled_us + control->params.settings->handshake_seconds * 1000000);
     if (!s->room)
-        refuse(s, KG_ERROR_REVOKED, "this certificate is no room's (any more); enrol the room again");
+        refuse(s, peer.fingerprint, KG_ERROR_REVOKED,
+               "this certificate is no room's (any more); enrol the room again");
     else if (s->room->revoked_s)
-        refuse(s, KG_ERROR_REVOKED, "this room's certificate has been revoked; enrol the room again");
+        refuse(s, peer.fingerprint, KG_ERROR_REVOKED,
+               "this room's certificate has been revoked; enrol the room again");
     else if (control->stopping)
         kg_session_close(s, KG_REASON_SHUTTING_DOWN, 1000);
     else {

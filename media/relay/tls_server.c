@@ -121,16 +121,19 @@ static int params_index(void)
     return index;
 }
 
-static void name_peer(const SSL *tls, char *text, size_t size)
+static void name_peer(const SSL *tls, struct kg_tls_refusal *refusal)
 {
     struct sockaddr_storage peer = {0};
     socklen_t peer_size = sizeof peer;
     char host[64], port[8];
-    snprintf(text, size, "?");
-    if (getpeername(SSL_get_fd(tls), (struct sockaddr *)&peer, &peer_size) == 0 &&
-        getnameinfo((struct sockaddr *)&peer, peer_size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(text, size, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    snprintf(refusal->peer, sizeof refusal->peer, "?");
+    if (getpeername(SSL_get_fd(tls), (struct sockaddr *)&peer, &peer_size) != 0)
+        peer.ss_family = AF_UNSPEC;
+    else if (getnameinfo((struct sockaddr *)&peer, peer_size, host, sizeof host, port, sizeof port,
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(refusal->peer, sizeof refusal->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+                 port);
+    kg_enrolment_source_of((struct sockaddr *)&peer, &refusal->source);
 }
 
 /* What a stranger wrote about itself, made harmless: it goes to the log and the audit trail. */
@@ -139,26 +142,30 @@ static void name_subject(const X509 *certificate, char *text, size_t size)
     text[0] = '\0';
     X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, (int)size);
     for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' || *c == '\\')
             *c = '?';
     }
 }
 
-static void tell(X509_STORE_CTX *store, const SSL *tls, int error)
+static void tell(const struct kg_tls_server_params *params, const SSL *tls, const X509 *leaf, bool passed,
+                 const char *reason)
 {
-    const struct kg_tls_server_params *params = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), params_index());
-    const X509 *leaf = X509_STORE_CTX_get0_cert(store);
-    struct kg_tls_refusal refusal = {0};
-    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
+    struct kg_tls_refusal refusal = {.passed = passed};
     if (!params || !params->refusals || !leaf)
         return;
-    name_peer(tls, refusal.peer, sizeof refusal.peer);
+    name_peer(tls, &refusal);
     name_subject(leaf, refusal.name, sizeof refusal.name);
-    kg_ca_x509_fingerprint(leaf, fingerprint);
-    kg_ca_fingerprint_text(fingerprint, refusal.fingerprint);
-    snprintf(refusal.reason, sizeof refusal.reason, "%s", X509_verify_cert_error_string(error));
+    kg_ca_x509_fingerprint(leaf, refusal.digest);
+    kg_ca_fingerprint_text(refusal.digest, refusal.fingerprint);
+    snprintf(refusal.reason, sizeof refusal.reason, "%s", reason);
     if (!kg_queue_push(params->refusals, &refusal))
         kg_log(KG_LOG_DEBUG, "relay", NULL, "a refused certificate is not told of: too many at once");
+}
+
+void kg_tls_server_tell(const struct kg_tls_server_params *params, SSL *tls, const char *reason)
+{
+    if (tls)
+        tell(params, tls, SSL_get0_peer_certificate(tls), true, reason);
 }
 
 /* In place of X509_verify_cert, which takes a certificate that names no purpose at all for any. */
@@ -179,7 +186,8 @@ static int judge(X509_STORE_CTX *store, void *unused)
     X509_STORE_CTX_set_error(store, error);
     const SSL *tls = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     if (tls)
-        tell(store, tls, error);
+        tell(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), params_index()), tls, leaf, false,
+             X509_verify_cert_error_string(error));
     return 0;
 }
 

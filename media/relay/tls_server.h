@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "relay/ca.h"
+#include "relay/enrolment.h"
 #include "relay/problem.h"
 
 struct kg_queue;
@@ -24,8 +25,11 @@ struct kg_tls_server_params {
     const char *client_ca;         /* a foreign authority of devices; NULL: none */
     struct kg_queue *refusals;     /* of struct kg_tls_refusal; NULL: nobody is told */
 };
-/* A client's certificate that TLS refused. */
+/* A client's certificate that TLS refused, or that a tunnel did. */
 struct kg_tls_refusal {
+    bool passed; /* TLS: it is one of our authorities' */
+    struct kg_enrolment_source source;
+    uint8_t digest[KG_CA_FINGERPRINT_BYTES];
     char peer[64];
     char name[64]; /* its common name, as it says; "" without */
     char reason[96];
@@ -51,6 +55,8 @@ struct kg_peer_identity {
     char id[KG_CA_ID_BYTES]; /* "" when it names nobody */
 };
 void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer);
+/* Tells params->refusals of a peer whose certificate passed TLS and is refused all the same. */
+void kg_tls_server_tell(const struct kg_tls_server_params *params, SSL *tls, const char *reason);
 
 /* Can the files serve? Reads them all; says which is wrong and what to do. Warns (logged) of those that end
  * within 30 days. */

@@ -236,8 +236,15 @@ static void on_recheck(void *user)
 static bool shows_room(const struct thread *t, struct lws *wsi)
 {
     struct kg_peer_identity peer;
+    if (!t)
+        return false;
     kg_tls_server_peer(lws_get_ssl(wsi), &peer);
-    return t && peer.kind == KG_PEER_ROOM && kg_gate_admits(t->tunnels->params.gate, peer.fingerprint);
+    if (peer.kind == KG_PEER_ROOM && kg_gate_admits(t->tunnels->params.gate, peer.fingerprint))
+        return true;
+    kg_tls_server_tell(t->tunnels->params.tls, lws_get_ssl(wsi),
+                       peer.kind == KG_PEER_ROOM ? "it is no room's (any more), so it opens no tunnel"
+                                                 : "an administrator's certificate opens no tunnel");
+    return false;
 }
 
 static bool is_media_request(struct lws *wsi)

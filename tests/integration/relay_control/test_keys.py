@@ -152,6 +152,9 @@ class Keys(unittest.IsolatedAsyncioTestCase):
                 if path == "/v1/media":
                     self.assertNotIn("101", statuses[:2], answers)
                     self.assertEqual(statuses[2:], ["alert", "101"], answers)
+                    rows = self.wait_for_rows(relay, "tunnel.refused", 2)
+                    self.assertEqual(["it is no room's" in r for r in rows], [True, False], rows)
+                    self.assertIn("an administrator's certificate opens no tunnel", rows[1])
                 else:
                     self.assertEqual(statuses, {"/v1/control": ["101", "403", "401", "101"],
                                                 "/v1/admin": ["403", "101", "401", "403"]}[path], answers)
