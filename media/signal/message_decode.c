@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "signal/message_internal.h"
 #include "signal/sdp_text.h"
 
@@ -23,14 +24,16 @@ static bool refuse(struct kg_message_reader *r, const char *key, const char *fmt
 enum text_form {
     TEXT_NAME = 1,  /* not empty, one line */
     TEXT_LABEL = 0, /* may be empty, one line */
-    TEXT_BODY = 2,  /* not empty, may have lines */
+    TEXT_BODY = 2,  /* not empty, may have lines: SDP and iCalendar, whose own readers judge the rest */
 };
 
-static bool text_allowed(const char *text, enum text_form form)
+static bool text_allowed(const char *text, size_t size, enum text_form form)
 {
+    if (form != TEXT_BODY)
+        return kg_utf8_is_clean(text, size);
     for (const char *c = text; *c; c++) {
         bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
-        if (control && !(form == TEXT_BODY && (*c == '\r' || *c == '\n' || *c == '\t')))
+        if (control && *c != '\r' && *c != '\n' && *c != '\t')
             return false;
     }
     return true;
@@ -48,7 +51,8 @@ static bool text(struct kg_message_reader *r, const json_t *object, const char *
     *out = json_string_value(value);
     if (form != TEXT_LABEL && !**out)
         return refuse(r, key, "is empty");
-    return text_allowed(*out, form) || refuse(r, key, "holds a control character");
+    return text_allowed(*out, json_string_length(value), form) ||
+           refuse(r, key, "holds a control character or one that is hidden");
 }
 
 static bool boolean(struct kg_message_reader *r, const json_t *object, const char *key, bool *out)

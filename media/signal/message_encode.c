@@ -1,7 +1,9 @@
 /* Struct to JSON tree. Limits are not looked at here: kg_message_encode reads its own output back. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/utf8.h"
 #include "signal/message_internal.h"
 
 /* json_object_set_new fails on a NULL value, so a failed allocation or bad UTF-8 shows here. */
@@ -13,6 +15,17 @@ static bool set(json_t *object, const char *key, json_t *value)
 static bool set_text(json_t *object, const char *key, const char *text)
 {
     return text && set(object, key, json_string(text));
+}
+
+/* What people read: a character that no reader would take is left out, so that one name of old, or a
+ * calendar's, does not cost the whole message. */
+static bool set_label(json_t *object, const char *key, const char *text)
+{
+    char clean[KG_MAX_NAME_BYTES + 5]; /* a character more than is taken: too long stays too long */
+    if (!text)
+        return false;
+    kg_utf8_clean(text, strlen(text), "", clean, sizeof clean);
+    return set_text(object, key, clean);
 }
 
 static bool set_number(json_t *object, const char *key, uint64_t number)
@@ -112,8 +125,8 @@ bool kg_encode_welcome(const struct kg_message *m, json_t *object)
 {
     json_t *room = child(object, "room", json_object());
     return set_text(room, "id", m->welcome.room_id) &&
-           set_text(room, "organization", m->welcome.organization) &&
-           set_text(room, "department", m->welcome.department) && set_text(room, "name", m->welcome.name) &&
+           set_label(room, "organization", m->welcome.organization) &&
+           set_label(room, "department", m->welcome.department) && set_label(room, "name", m->welcome.name) &&
            set(object, "time_ms", json_integer(m->welcome.time_ms)) &&
            set_text(object, "software", m->welcome.software);
 }
@@ -144,8 +157,8 @@ static bool set_participants(json_t *object, const struct kg_participant *partic
     for (uint8_t i = 0; i < count; i++) {
         const struct kg_participant *p = &participants[i];
         json_t *entry = append(list);
-        if (!set_id(entry, "party", p->party, "0") || !set_text(entry, "organization", p->organization) ||
-            !set_text(entry, "department", p->department) || !set_text(entry, "name", p->name) ||
+        if (!set_id(entry, "party", p->party, "0") || !set_label(entry, "organization", p->organization) ||
+            !set_label(entry, "department", p->department) || !set_label(entry, "name", p->name) ||
             !set_muted(entry, p->muted) || !set_text(entry, "state", p->away ? "away" : "connected"))
             return false;
         json_t *sources = child(entry, "sources", json_object());
@@ -203,7 +216,7 @@ bool kg_encode_error(const struct kg_message *m, json_t *object)
         return false;
     return (m->error.request == 0 || set_number(object, "request", m->error.request)) &&
            set_text(object, "code", kg_error_name(m->error.code)) &&
-           set_text(object, "message", m->error.message);
+           set_label(object, "message", m->error.message);
 }
 
 bool kg_encode_closing(const struct kg_message *m, json_t *object)

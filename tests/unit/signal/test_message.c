@@ -247,6 +247,12 @@ static const struct {
     {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"\"}", "hello.software: is empty"},
     {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"a\\u0000b\"}", "JSON"},
     {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"a\\nb\"}", "control character"},
+    {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"a\\u009bb\"}", "hidden"},
+    {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"a\\u202eb\"}", "hidden"},
+    {KG_FROM_CLIENT, JOIN("\"meeting\":\"m\u200b\",\"offer\":\"o\"," ONE_LINE), "join.meeting: holds"},
+    {KG_FROM_RELAY, "{\"type\":\"error\",\"code\":\"busy\",\"message\":\"a\\u2028b\"}",
+     "error.message: holds"},
+    {KG_FROM_RELAY, "{\"type\":\"left\",\"reason\":\"\u2067ended\"}", "left.reason: holds"},
     {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"\xff\"}", "JSON"},
     {KG_FROM_CLIENT, "{\"type\":\"hello\",\"protocol\":1,\"software\":\"\\ud800\"}", "JSON"},
     {KG_FROM_CLIENT, JOIN(REST), "join.lines: is missing"},
@@ -318,6 +324,35 @@ static void bad_messages_name_the_field(void **state)
     }
     assert_null(decode(KG_FROM_CLIENT, JOIN(REST)));
     assert_int_equal(error.request, 5); /* so that the sender knows which of its requests failed */
+}
+
+/* What an old store or a calendar may hold is left out of names; ids are written as they are, or not at all.
+ */
+static void labels_are_written_clean(void **state)
+{
+    (void)state;
+    size_t size;
+    struct kg_participant someone = {.party = 1,
+                                     .organization = "\u202e架空市\u2028",
+                                     .department = "\xff",
+                                     .name = "葛\U000E0100飾　ｶﾞ か\u3099\u200d\n室"};
+    struct kg_message m = {.type = KG_MESSAGE_PARTICIPANTS, .participants = {1, &someone}};
+    char *text = kg_message_encode(&m, &size);
+    assert_non_null(text);
+    struct kg_message *back = decode(KG_FROM_RELAY, text);
+    assert_string_equal(back->participants.participants[0].organization, "架空市");
+    assert_string_equal(back->participants.participants[0].department, "");
+    assert_string_equal(back->participants.participants[0].name, "葛\U000E0100飾　ｶﾞ か\u3099室");
+    kg_message_destroy(back);
+    free(text);
+    struct kg_message join = every[1];
+    join.join.meeting = "m\u200b";
+    assert_null(kg_message_encode(&join, &size));
+    char longest[3 * 86 + 1] = "";
+    for (size_t i = 0; i < 86; i++)
+        memcpy(longest + 3 * i, "会", 3);
+    someone.name = longest; /* a character more than allowed: not cut in silence */
+    assert_null(kg_message_encode(&m, &size));
 }
 
 static void unknown_things(void **state)
@@ -468,8 +503,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_round_trips),   cmocka_unit_test(truncations_are_refused),
         cmocka_unit_test(bad_messages_name_the_field), cmocka_unit_test(unknown_things),
-        cmocka_unit_test(sizes_are_bounded),           cmocka_unit_test(values_that_cannot_be_sent),
-        cmocka_unit_test(the_documents_examples),
+        cmocka_unit_test(labels_are_written_clean),    cmocka_unit_test(sizes_are_bounded),
+        cmocka_unit_test(values_that_cannot_be_sent),  cmocka_unit_test(the_documents_examples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
