@@ -2,47 +2,39 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 void kg_room_state_init(struct kg_room_state *state)
 {
     memset(state, 0, sizeof(*state));
 }
 
-/* Bytes of the well-formed UTF-8 character at p, or 0 (RFC 3629 §4). */
-static size_t character_size(const unsigned char *p)
+/* What stands where a character cannot be shown: a space for what parts words. */
+static const char *instead_of(size_t taken, uint32_t character)
 {
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
+    if (taken == 0)
+        return "\xef\xbf\xbd";
+    bool parts = character < 0xa0 || character == 0x2028 || character == 0x2029;
+    return parts ? " " : "";
 }
 
 void kg_room_text_set(char *text, size_t size, const char *utf8)
 {
-    const unsigned char *in = (const unsigned char *)utf8;
     size_t used = 0;
-    while (*in) {
-        size_t n = character_size(in);
-        const char *out = (const char *)in;
-        size_t out_size = n;
-        if (n == 0) {
-            out = "\xef\xbf\xbd";
-            out_size = 3;
-        } else if (*in < 0x20 || *in == 0x7f) {
-            out = " ";
+    for (size_t left = strlen(utf8), taken; left > 0; utf8 += taken, left -= taken) {
+        uint32_t c = 0;
+        taken = kg_utf8_take(utf8, left, &c);
+        const char *out = utf8;
+        size_t out_size = taken;
+        if (taken == 0 || kg_utf8_is_treacherous(c)) {
+            out = instead_of(taken, c);
+            out_size = strlen(out);
         }
         if (used + out_size >= size)
             break;
         memcpy(text + used, out, out_size);
         used += out_size;
-        in += n ? n : 1;
+        taken = taken ? taken : 1;
     }
     /* To the end: states are compared byte by byte. */
     memset(text + used, 0, size - used);

@@ -178,8 +178,8 @@ struct kg_room_state {
 
 /* Zeroes every byte, padding too. */
 void kg_room_state_init(struct kg_room_state *state);
-/* Copies at most size-1 bytes, cut at a character; malformed UTF-8 becomes U+FFFD, control characters spaces.
- */
+/* Copies at most size-1 bytes, cut at a character; malformed UTF-8 becomes U+FFFD, controls and separators
+ * spaces, and what else kg_utf8_is_treacherous is left out. */
 void kg_room_text_set(char *text, size_t size, const char *utf8);
 /* How many of the others stand in meeting->sites. */
 uint32_t kg_room_sites_named(const struct kg_room_meeting *meeting);

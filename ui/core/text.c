@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 
 enum {
     MAX_FONTS = 32,  /* faces × sizes open at once */
@@ -101,23 +102,12 @@ void kg_text_destroy(struct kg_text *t)
     free(t);
 }
 
-/* The code point at p and its size; malformed bytes count one each. */
+/* The code point at p and its size; malformed bytes, and the end, count one each. */
 static Uint32 decode(const char *p, size_t *size)
 {
-    const unsigned char *u = (const unsigned char *)p;
-    *size = 1;
-    if (u[0] < 0x80)
-        return u[0];
-    size_t n = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : u[0] >= 0xc2 ? 2 : 0;
-    if (n == 0)
-        return REPLACEMENT;
-    Uint32 c = u[0] & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((u[i] & 0xc0) != 0x80)
-            return REPLACEMENT;
-        c = c << 6 | (u[i] & 0x3f);
-    }
-    *size = n;
+    uint32_t c = *p ? REPLACEMENT : 0;
+    size_t taken = kg_utf8_take(p, strnlen(p, 4), &c);
+    *size = taken ? taken : 1;
     return c;
 }
 
@@ -125,7 +115,7 @@ static Uint32 decode(const char *p, size_t *size)
 static bool joins_previous(Uint32 c)
 {
     return (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0100 && c <= 0xe01ef) || (c >= 0x300 && c <= 0x36f) ||
-           c == 0x3099 || c == 0x309a || c == 0x200d;
+           c == 0x3099 || c == 0x309a;
 }
 
 /* What to show for a character that the font lacks: the common form of a name's old form, as municipal
@@ -145,7 +135,8 @@ static const char *substitute(TTF_Font *font, Uint32 c)
     return "〓";
 }
 
-/* Copies utf8 up to `limit` bytes with what the font lacks replaced; returns the bytes written. */
+/* Copies utf8 up to `limit` bytes with what the font lacks replaced and what is not to be drawn left out;
+ * returns the bytes written. */
 static size_t sanitize(TTF_Font *font, const char *utf8, size_t limit, char *out, size_t out_size)
 {
     size_t used = 0;
@@ -153,6 +144,8 @@ static size_t sanitize(TTF_Font *font, const char *utf8, size_t limit, char *out
         Uint32 c = decode(utf8 + at, &n);
         const char *from = utf8 + at;
         size_t size = n;
+        if (kg_utf8_is_treacherous(c))
+            continue;
         if (!joins_previous(c) && !TTF_GlyphIsProvided32(font, c)) {
             from = substitute(font, c);
             size = strlen(from);

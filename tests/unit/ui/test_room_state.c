@@ -25,6 +25,11 @@ static void text_is_cut_at_a_character(void **state)
     assert_string_equal(text, "a b\xef\xbf\xbd");
     kg_room_text_set(text, sizeof(text), "\xe4\xbc");
     assert_string_equal(text, "\xef\xbf\xbd\xef\xbf\xbd");
+    char name[64];
+    kg_room_text_set(name, sizeof name, "\u202e架\u2028空\xc2\x9b市\u2066\u200b\ufeff\U000e0041");
+    assert_string_equal(name, "架 空 市");
+    kg_room_text_set(name, sizeof name, "葛\U000E0100飾　ｶﾞ か\u3099\u309A辻\uFE00");
+    assert_string_equal(name, "葛\U000E0100飾　ｶﾞ か\u3099\u309A辻\uFE00");
     kg_room_text_set(text, sizeof(text), "");
     for (size_t i = 0; i < sizeof(text); i++)
         assert_int_equal(text[i], 0);

@@ -118,6 +118,14 @@ static void unknown_characters_become_geta(void **state)
     assert_int_equal(width_of("\xff\xfe"), width_of("〓〓"));
 }
 
+/* Nor do they turn what stands beside them. */
+static void hidden_characters_are_not_drawn(void **state)
+{
+    (void)state;
+    assert_int_equal(width_of("\u202e架\u2066空\x1b\u2028市\u200b\xc2\x85"), width_of("架空市"));
+    assert_int_equal(ink_of("\u202e架空12市\u2067"), ink_of("架空12市"));
+}
+
 static void every_icon_has_a_glyph(void **state)
 {
     (void)state;
@@ -211,6 +219,7 @@ int main(void)
         cmocka_unit_test(variation_selectors_take_no_room),
         cmocka_unit_test(old_forms_are_reduced_to_common_ones),
         cmocka_unit_test(unknown_characters_become_geta),
+        cmocka_unit_test(hidden_characters_are_not_drawn),
         cmocka_unit_test(every_icon_has_a_glyph),
         cmocka_unit_test(long_lines_end_in_an_ellipsis),
         cmocka_unit_test(lines_break_where_japanese_breaks),
