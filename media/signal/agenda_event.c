@@ -78,6 +78,9 @@ static const char *read_time(icalproperty *property, struct icaltimetype time, s
         return "the time zone is neither Asia/Tokyo nor UTC";
     bool utc = icaltime_is_utc(time) || zone_is_utc(tzid);
     time.zone = utc ? icaltimezone_get_utc_timezone() : NULL;
+    /* The first morning of 1970 in Japan: what is negative could not be written again (agenda_format.c). */
+    if (kg_ical_time_us(time) < 0)
+        return "the date or time does not exist, or is not between 1970 and 2199";
     *out = time;
     return NULL;
 }
@@ -150,7 +153,7 @@ static void on_uid(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalp
 {
     const char *uid = icalproperty_get_uid(p);
     if (!uid || !uid[0] || strlen(uid) > KG_AGENDA_MAX_UID_BYTES) {
-        bad(b, e, line, "UID must have 1 to 200 bytes");
+        bad(b, e, line, "UID must have 1 to 255 bytes");
         return;
     }
     for (const char *c = uid; *c; c++) {
@@ -358,6 +361,9 @@ static void on_rule(struct kg_agenda_builder *b, struct kg_agenda_event *e, ical
              e->rule.by_minute[0] != ICAL_RECURRENCE_ARRAY_MAX ||
              e->rule.by_hour[0] != ICAL_RECURRENCE_ARRAY_MAX)
         bad(b, e, line, "RRULE with BYHOUR, BYMINUTE or BYSECOND is not taken");
+    else if (e->rule.rscale)
+        bad(b, e, line, "RRULE with RSCALE is not taken: repeat by the Gregorian calendar");
+    e->rule.rscale = NULL; /* the property's, which is freed before the rule is followed */
 }
 
 static void on_rdate(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalproperty *p, uint32_t line)
@@ -501,7 +507,7 @@ void kg_agenda_event_end(struct kg_agenda_builder *b, struct kg_agenda_event *e)
         bad(b, e, e->line, "the event has no DTSTART");
     if (!e->bad && (e->has_rule || e->has_recurrence_id) &&
         strlen(e->uid) > KG_AGENDA_MAX_UID_BYTES - strlen("/20261121T010000Z"))
-        bad(b, e, e->line, "the UID of a repeating event must have at most 183 bytes");
+        bad(b, e, e->line, "the UID of a repeating event must have at most 238 bytes");
     if (e->bad)
         return;
     e->meeting.site_total = KG_MAX(e->meeting.site_total, e->other_rooms);

@@ -247,6 +247,26 @@ static void repeating(void **state)
 }
 
 /* A rule that never matches is walked to the end of libical's calendar: only a few of them are. */
+static void what_could_not_be_followed_or_written_is_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *reason;
+    } table[] = {
+        {"DTSTART:20261121T000000Z\r\nRRULE:RSCALE=CHINESE;FREQ=YEARLY\r\n", "RSCALE"},
+        {"DTSTART:20261121T000000Z\r\nRRULE:RSCALE=GREGORIAN;FREQ=DAILY\r\n", "RSCALE"},
+        {"DTSTART:19700101T080000\r\nDTEND:20271121T000000Z\r\n", "not between 1970"}, /* 1969 in UTC */
+    };
+    for (size_t i = 0; i < KG_ARRAY_LEN(table); i++) {
+        char text[500];
+        snprintf(text, sizeof text, HEAD EVENT("%s") TAIL, table[i].lines);
+        struct kg_agenda *a = parse(text);
+        assert_int_equal(a->meeting_count, 0);
+        assert_int_equal(report_with(a, table[i].reason)->severity, KG_AGENDA_BAD);
+        kg_agenda_destroy(a);
+    }
+}
+
 static void rules_that_never_match(void **state)
 {
     (void)state;
@@ -552,6 +572,7 @@ int main(void)
         cmocka_unit_test(a_bad_event_costs_itself_only),
         cmocka_unit_test(not_a_calendar),
         cmocka_unit_test(repeating),
+        cmocka_unit_test(what_could_not_be_followed_or_written_is_left_out),
         cmocka_unit_test(rules_that_never_match),
         cmocka_unit_test(what_is_written_reads_the_same),
         cmocka_unit_test(other_rooms_are_bounded),
