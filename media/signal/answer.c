@@ -191,10 +191,10 @@ static bool make_answer(struct negotiation *n, const struct kg_answer_params *pa
     for (uint8_t i = 0; i < a->media_count; i++) {
         answer_line(n, i, params);
         drop_clashing_ids(a, i);
-        if (!any && !a->media[i].rejected) {
+        /* The offer's first of the bundle stays it, unless it is rejected (RFC 9143 §7.3.2). */
+        if (!a->media[i].rejected && (!any || i == n->offer.tagged))
             a->tagged = i;
-            any = true;
-        }
+        any = any || !a->media[i].rejected;
     }
     return any || refuse(error, KG_ERROR_BAD_OFFER, "offer: no line has a role and Opus or VP8");
 }

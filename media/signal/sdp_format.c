@@ -158,6 +158,15 @@ static void add_media(struct kg_text *t, const struct kg_sdp *sdp, uint8_t index
     add_sources(t, m);
 }
 
+/* The line that carries the transport is named first (RFC 9143 §7.1), wherever it stands. */
+static void add_bundle(struct kg_text *t, const struct kg_sdp *sdp)
+{
+    kg_text_add(t, "a=group:BUNDLE %s", sdp->media[sdp->tagged].mid);
+    for (uint8_t i = 0; i < sdp->media_count; i++)
+        if (i != sdp->tagged && !sdp->media[i].rejected && sdp->media[i].kind != KG_SDP_OTHER)
+            kg_text_add(t, " %s", sdp->media[i].mid);
+}
+
 static bool valid(const struct kg_sdp *sdp)
 {
     if (sdp->media_count == 0 || sdp->media_count > KG_MAX_LINES || sdp->tagged >= sdp->media_count ||
@@ -168,7 +177,9 @@ static bool valid(const struct kg_sdp *sdp)
     struct kg_word pwd = kg_word_of(sdp->pwd);
     if (ufrag.size < 4 || !kg_word_chars(ufrag, "+/") || pwd.size < 22 || !kg_word_chars(pwd, "+/"))
         return false;
-    if (!sdp->has_fingerprint || sdp->setup == KG_SDP_SETUP_NONE)
+    const struct kg_sdp_media *tagged = &sdp->media[sdp->tagged];
+    if (!sdp->has_fingerprint || sdp->setup == KG_SDP_SETUP_NONE || tagged->rejected ||
+        tagged->kind == KG_SDP_OTHER)
         return false;
     for (uint8_t i = 0; i < sdp->media_count; i++)
         if (!media_valid(&sdp->media[i]))
@@ -187,10 +198,7 @@ char *kg_sdp_format(const struct kg_sdp *sdp)
                 sdp->session_id, sdp->session_version);
     if (sdp->ice_lite)
         kg_text_add(&t, "a=ice-lite" EOL);
-    kg_text_add(&t, "a=group:BUNDLE");
-    for (uint8_t i = 0; i < sdp->media_count; i++)
-        if (!sdp->media[i].rejected && sdp->media[i].kind != KG_SDP_OTHER)
-            kg_text_add(&t, " %s", sdp->media[i].mid);
+    add_bundle(&t, sdp);
     /* RFC 8830: "WMS *" tells older browsers that msid is meant. */
     kg_text_add(&t, EOL "a=msid-semantic: WMS *" EOL);
     for (uint8_t i = 0; i < sdp->media_count; i++)

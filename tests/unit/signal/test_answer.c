@@ -264,6 +264,27 @@ static void rejected_and_unknown_lines_keep_their_place(void **state)
     free(full);
 }
 
+static void the_offers_first_of_the_bundle_stays_first(void **state)
+{
+    (void)state;
+    static struct kg_sdp offered, answered;
+    struct kg_sdp_error problem;
+    char *first = make_offer();
+    assert_true(kg_sdp_parse(first, strlen(first), &offered, &problem));
+    offered.tagged = 1;
+    char *offer = kg_sdp_format(&offered);
+    assert_non_null(offer);
+    char *answer = make_answer(offer);
+    assert_true(kg_sdp_parse(answer, strlen(answer), &answered, &problem));
+    assert_int_equal(answered.tagged, 1);
+    assert_int_equal(answered.candidate_count, answer_params().relay.candidate_count);
+    assert_true(kg_wire_from_answer(offer, lines, KG_OFFER_LINES, answer, &terminal_wire, &error));
+    assert_memory_equal(&wire, &terminal_wire, sizeof wire);
+    free(answer);
+    free(offer);
+    free(first);
+}
+
 static void bad_offers_and_roles(void **state)
 {
     (void)state;
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test(browsers_offers_are_answered),
         cmocka_unit_test(an_id_of_two_meanings_keeps_the_first),
         cmocka_unit_test(rejected_and_unknown_lines_keep_their_place),
+        cmocka_unit_test(the_offers_first_of_the_bundle_stays_first),
         cmocka_unit_test(bad_offers_and_roles),
         cmocka_unit_test(bad_answers),
         cmocka_unit_test(role_names),

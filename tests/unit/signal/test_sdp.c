@@ -103,6 +103,27 @@ static void what_is_written_reads_the_same(void **state)
     free(text);
 }
 
+/* Which line carries the transport is said by the bundle's order alone. */
+static void another_line_carries_the_transport(void **state)
+{
+    (void)state;
+    static struct kg_sdp first;
+    assert_true(parse(base));
+    sdp.tagged = 1;
+    char *text = kg_sdp_format(&sdp);
+    assert_non_null(strstr(text, "a=group:BUNDLE v a\r\n"));
+    first = sdp;
+    if (!parse(text))
+        fail_msg("line %u: %s", error.line, error.text);
+    assert_int_equal(sdp.tagged, 1);
+    assert_int_equal(sdp.candidate_count, 2);
+    snprintf(first.media[1].format, sizeof first.media[1].format, "96");
+    assert_memory_equal(&sdp, &first, sizeof sdp);
+    free(text);
+    sdp.media[1].rejected = true; /* then it cannot be the one */
+    assert_null(kg_sdp_format(&sdp));
+}
+
 static void refuses_with_line_and_reason(void **state)
 {
     (void)state;
@@ -279,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_field),
         cmocka_unit_test(what_is_written_reads_the_same),
+        cmocka_unit_test(another_line_carries_the_transport),
         cmocka_unit_test(refuses_with_line_and_reason),
         cmocka_unit_test(bounds),
         cmocka_unit_test(truncations),
