@@ -9,7 +9,7 @@
 
 enum { PATH_BYTES = 4096 };
 
-static bool give_to_owner(int fd, const char *path)
+bool kg_store_give_to_owner(int fd, const char *path)
 {
     char folder[PATH_BYTES];
     struct stat st;
@@ -25,7 +25,7 @@ bool kg_store_copy_file(const char *from, const char *to)
     ssize_t n = 0;
     int in = open(from, O_RDONLY | O_CLOEXEC);
     int out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    bool ok = out >= 0 && give_to_owner(out, to);
+    bool ok = out >= 0 && kg_store_give_to_owner(out, to);
     while (ok && (n = read(in, block, sizeof block)) > 0) {
         ssize_t written = write(out, block, (size_t)n);
         ok = written == n;

@@ -19,15 +19,20 @@
 
 enum { PATH_BYTES = 4096 };
 
-/* The relay's own lock: none may run on this folder meanwhile, and none may start. */
+/* The relay's own lock, also where no relay has made one yet: none may run on this folder meanwhile, and none
+ * may start. */
 static int lock_state(const char *state, struct kg_problem *problem)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/relay.lock", state);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    /* Only a file made here is given away: what lies there already may be a link somebody put there. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && kg_store_give_to_owner(fd, path);
+    if (fd < 0 && errno == EEXIST)
+        ok = (fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) >= 0;
+    if (ok && flock(fd, LOCK_EX | LOCK_NB) == 0)
         return fd;
-    if (fd >= 0 && errno == EWOULDBLOCK)
+    if (ok && errno == EWOULDBLOCK)
         kg_problem_set(problem, "a kaigi-relay is running on %s; stop it, restore, then start it again",
                        state);
     else

@@ -57,11 +57,14 @@ static void test_backup_and_restore(void **state)
     assert_non_null(strstr(problem.text, "stop it"));
     close(lock);
 
-    /* What root restores belongs to whom the folder does. */
+    /* What root restores belongs to whom the folder does, the lock of a relay that never ran there too. */
     struct stat restored;
+    assert_int_equal(unlink(lock_path), 0);
     assert_int_equal(geteuid() == 0 ? chown(folder, 65534, 65534) : 0, 0);
     assert_true(kg_store_restore(folder, to, kept, &verdict, &problem));
     assert_int_equal(stat(path, &restored), 0);
+    assert_int_equal(restored.st_uid, geteuid() == 0 ? 65534 : geteuid());
+    assert_int_equal(stat(lock_path, &restored), 0);
     assert_int_equal(restored.st_uid, geteuid() == 0 ? 65534 : geteuid());
     assert_int_equal(verdict.count, 1);
     assert_int_equal(access(kept, F_OK), 0);
