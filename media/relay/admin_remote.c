@@ -11,6 +11,7 @@
 #include "base/queue.h"
 #include "relay/admin.h"
 #include "relay/control_internal.h"
+#include "relay/pace.h"
 #include "relay/tls_server.h"
 
 enum {
@@ -20,6 +21,9 @@ enum {
     MESSAGE_US = 60000000, /* from a message's first byte to its last */
     QUIET_US = 900000000,  /* without a request */
     CLOSE_US = 2000000,
+    /* One administrator's requests, over all of its connections. */
+    REQUEST_BURST = 200,
+    REQUEST_US = 50000,
 };
 
 /* Close codes of our own (RFC 6455 §7.4.2) are not needed: these exist. */
@@ -40,6 +44,7 @@ struct session {
     uint16_t close_code;
     const char *close_text;
     int64_t heard_us, pinged_us, asked_us, message_us, close_by_us;
+    struct kg_loop_timer again; /* set: nothing is read until then */
     struct session *previous, *next;
 };
 
@@ -47,6 +52,7 @@ struct kg_admin_remote {
     struct kg_control *control;
     struct kg_queue *jobs, *replies;
     struct kg_loop_watch *watch;
+    struct kg_pace *pace; /* by administrator */
     struct session *sessions;
     unsigned count;
     size_t bytes; /* capacity of all that is half received or not answered yet */
@@ -207,8 +213,49 @@ static bool append(struct session *s, const void *data, size_t size, const char 
     return true;
 }
 
+static void note_refusal(const struct session *s, const char *event, const char *text)
+{
+    struct kg_enrolment_source source;
+    const struct kg_audit_entry entry = {
+        .event_id = event, .source = s->by.source, .object = s->by.id, .detail = text};
+    kg_front_source(s->wsi, &source);
+    kg_control_refusal(s->remote->control, &source, s->fingerprint, &entry);
+}
+
+static void on_again(void *user, int64_t now_us)
+{
+    struct session *s = user;
+    (void)now_us;
+    if (!s->busy)
+        lws_rx_flow_control(s->wsi, 1);
+}
+
+/* Is the administrator faster than it may be? Then it is told so, and this connection waits. */
+static bool slow_down(struct session *s)
+{
+    char reply[200];
+    int64_t now_us = kg_clock_now_us(), wait_us = kg_pace_wait_us(s->remote->pace, s->by.id, now_us);
+    if (wait_us == 0) {
+        kg_pace_use(s->remote->pace, s->by.id, now_us);
+        return false;
+    }
+    int size = snprintf(reply, sizeof reply,
+                        "{\"ok\":false,\"busy\":true,\"retry_ms\":%lld,\"error\":\"requests come too fast, "
+                        "nothing was done; ask again in %lld ms\"}",
+                        (long long)(wait_us / 1000 + 1), (long long)(wait_us / 1000 + 1));
+    send_text(s, reply, (size_t)size);
+    note_refusal(s, "administrator.slowed", "requests come too fast");
+    lws_rx_flow_control(s->wsi, 0);
+    kg_loop_timer_set(s->remote->control->loop, &s->again, now_us + wait_us);
+    return true;
+}
+
 static void hand_over(struct session *s)
 {
+    if (slow_down(s)) {
+        forget_incoming(s);
+        return;
+    }
     struct kg_admin_job job = {
         .session = s->id, .by = s->by, .text = s->incoming, .size = s->size, .charge = s->capacity};
     s->asked_us = kg_clock_now_us();
@@ -266,7 +313,8 @@ static void on_replies(void *user)
         if (s) {
             s->busy = false;
             s->heard_us = kg_clock_now_us();
-            lws_rx_flow_control(s->wsi, 1);
+            if (!s->again.set)
+                lws_rx_flow_control(s->wsi, 1);
             send_text(s, reply.text, reply.size);
         }
         free(reply.text);
@@ -292,15 +340,6 @@ const char *kg_admin_remote_full(const struct kg_admin_remote *remote,
                                                 : NULL;
 }
 
-static void note_refusal(const struct session *s, const char *text)
-{
-    struct kg_enrolment_source source;
-    const struct kg_audit_entry entry = {
-        .event_id = "administrator.refused", .source = s->by.source, .object = s->by.id, .detail = text};
-    kg_front_source(s->wsi, &source);
-    kg_control_refusal(s->remote->control, &source, s->fingerprint, &entry);
-}
-
 static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct session **out)
 {
     struct kg_peer_identity peer;
@@ -311,6 +350,7 @@ static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct 
     s->remote = remote;
     s->wsi = wsi;
     s->id = remote->next_id++;
+    s->again = (struct kg_loop_timer){.fire = on_again, .user = s};
     s->heard_us = s->pinged_us = s->asked_us = kg_clock_now_us();
     memcpy(s->fingerprint, peer.fingerprint, sizeof s->fingerprint);
     kg_ws_queue_init(&s->queue, QUEUE_BYTES);
@@ -332,12 +372,12 @@ static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct 
     } else if (known) {
         if (!full)
             full = "too many administrators are connected; try again later";
-        note_refusal(s, full);
+        note_refusal(s, "administrator.refused", full);
         refuse(s, full);
         close_session(s, CLOSE_AGAIN_LATER, "too many connections");
     } else {
         static const char text[] = "this certificate is no administrator's (any more)";
-        note_refusal(s, text);
+        note_refusal(s, "administrator.refused", text);
         refuse(s, text);
         close_session(s, CLOSE_POLICY, "revoked");
     }
@@ -351,6 +391,7 @@ static void end_session(struct session *s)
     if (s->next)
         s->next->previous = s->previous;
     remote->count--;
+    kg_loop_timer_cancel(remote->control->loop, &s->again);
     forget_incoming(s);
     kg_ws_queue_clear(&s->queue);
     free(s);
@@ -436,7 +477,8 @@ struct kg_admin_remote *kg_admin_remote_create(struct kg_control *control)
     remote->next_id = 1;
     remote->jobs = kg_queue_create(KG_ADMIN_REMOTE_MAX, sizeof(struct kg_admin_job));
     remote->replies = kg_queue_create((size_t)KG_ADMIN_REMOTE_MAX * 2, sizeof(struct kg_admin_job));
-    if (remote->jobs && remote->replies)
+    remote->pace = kg_pace_create(&(struct kg_pace_params){REQUEST_BURST, REQUEST_US, 256});
+    if (remote->jobs && remote->replies && remote->pace)
         remote->watch = kg_loop_watch(control->loop, kg_queue_fd(remote->replies), on_replies, remote);
     if (remote->watch)
         return remote;
@@ -458,6 +500,7 @@ void kg_admin_remote_destroy(struct kg_admin_remote *remote)
         return;
     drain(remote->jobs);
     drain(remote->replies);
+    kg_pace_destroy(remote->pace);
     free(remote);
 }
 

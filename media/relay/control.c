@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "relay/acceptor.h"
+#include "relay/pace.h"
 #include "relay/agenda_read.h"
 #include "relay/revision.h"
 #include "relay/tls_server.h"
@@ -20,7 +21,10 @@ enum {
     RETRY_BASE_MS = 200,
     RETRY_SPREAD_MS = 800,
     AGENDAS_AT_ONCE = 32,
-    AGENDAS_PAUSE_US = 1000
+    AGENDAS_PAUSE_US = 1000,
+    REFUSED_JOINS = 10, /* of one room at once, then one each … */
+    REFUSED_JOINS_US = 5000000,
+    REFUSED_ROOMS = 4096,
 };
 
 /* What a room's agenda covers, and how long meetings that are over stay joinable by their seats' tokens. */
@@ -337,10 +341,11 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->directory = kg_directory_create();
     c->hall = kg_hall_create();
     c->refusals = kg_refusals_create();
+    c->joins = kg_pace_create(&(struct kg_pace_params){REFUSED_JOINS, REFUSED_JOINS_US, REFUSED_ROOMS});
     c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
     c->est = kg_est_server_create(c);
     c->verbs = c->directory && c->est ? kg_control_make_verbs(c) : NULL;
-    if (c->directory && c->hall && c->refusals && c->commands && c->verbs && load(c, snapshot) &&
+    if (c->directory && c->hall && c->refusals && c->joins && c->commands && c->verbs && load(c, snapshot) &&
         open_service(c))
         return c;
     kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
@@ -428,5 +433,6 @@ void kg_control_destroy(struct kg_control *c)
     kg_directory_destroy(c->directory);
     kg_est_server_destroy(c->est);
     kg_refusals_destroy(c->refusals);
+    kg_pace_destroy(c->joins);
     free(c);
 }

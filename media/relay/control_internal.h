@@ -67,6 +67,7 @@ struct kg_control {
     uint64_t next_party, next_request;
     int64_t started_us;
     struct kg_refusals *refusals;
+    struct kg_pace *joins;          /* refused ones, by room */
     struct kg_tls_server_ends ends; /* of the relay's certificates, for status */
     uint64_t gate_changes;          /* kg_directory_changes as the gate knows it */
 

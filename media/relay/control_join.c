@@ -1,6 +1,7 @@
 /* Control: admitting a room to a meeting, for the first time or back to its seat. */
 #include <netinet/in.h>
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "relay/control_internal.h"
+#include "relay/pace.h"
 #include "signal/answer.h"
 
 /* RFC 8445 §5.1.2.1: type preference 126 (host), local preference, component 1. */
@@ -116,10 +118,12 @@ static void refuse(struct kg_control *c, struct kg_session *s, const struct kg_m
     };
     const char *text = (unsigned)code < KG_ARRAY_LEN(texts) && texts[code] ? texts[code] : "the relay failed";
     enum kg_error_code told = told_code(s->room, message->join.meeting, code);
+    if (code != KG_ERROR_SHUTTING_DOWN)
+        kg_pace_use(c->joins, s->room->id, kg_clock_now_us());
     kg_log(KG_LOG_INFO, "relay", "room.refused", "room %s may not join %.80s: %s", s->room->id,
            message->join.meeting, text);
     kg_control_note(c, "room.refused", KG_AUDIT_REFUSED, s->room, s->peer, message->join.meeting,
-                    kg_error_name(code));
+                    kg_error_name(told));
     kg_session_error(s, message->join.request, told, told == code ? text : texts[told]);
 }
 
@@ -230,10 +234,25 @@ static void seat_session(struct kg_control *c, struct kg_session *s, struct kg_h
            resumed ? "is back in" : "joined", seat->gathering->uid);
 }
 
+/* A room that goes on asking what was refused: each answer costs a row, and time that others wait. */
+static bool is_slowed(const struct kg_control *c, struct kg_session *s, const struct kg_message *message)
+{
+    char text[100];
+    int64_t wait_us = kg_pace_wait_us(c->joins, s->room->id, kg_clock_now_us());
+    if (wait_us == 0)
+        return false;
+    snprintf(text, sizeof text, "too many joins of this room were refused; try again in %lld s",
+             (long long)(wait_us / 1000000 + 1));
+    kg_session_error(s, message->join.request, KG_ERROR_BUSY, text);
+    return true;
+}
+
 void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg_message *message)
 {
     const char *uid = message->join.meeting;
     struct kg_hall_seat *seat = NULL;
+    if (is_slowed(c, s, message))
+        return;
     /* Whose media path alone was lost comes back over the same connection, by its token. */
     if (s->seat && !message->join.resume) {
         kg_session_error(s, message->join.request, KG_ERROR_UNEXPECTED,
@@ -263,6 +282,7 @@ void kg_control_join(struct kg_control *c, struct kg_session *s, const struct kg
     struct kg_message_error error;
     char *answer = make_answer(c, s, message, worker, &wire, &error);
     if (!answer) {
+        kg_pace_use(c->joins, s->room->id, kg_clock_now_us());
         kg_session_error(s, message->join.request, error.code, error.text);
         return;
     }

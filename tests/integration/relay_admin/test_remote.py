@@ -40,6 +40,7 @@ class Remote(unittest.IsolatedAsyncioTestCase):
         try:
             world.administrator("taro")
             world.administrator("jiro")
+            world.administrator("speedy")
             world.administrator("kansa", role="auditor")
             world.administrator("hanako", organization="mihon")
             world.administrator("root", role="operator", organization=None)
@@ -225,6 +226,26 @@ class Remote(unittest.IsolatedAsyncioTestCase):
                    ca or world.ca, *arguments, check=False)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn(words, done.stderr)
+
+    async def test_an_administrator_who_asks_too_fast_is_slowed_and_nobody_else(self):
+        async with self.world.admin_socket("speedy") as fast, self.world.admin_socket("hanako") as other:
+            begun = time.monotonic()
+            for _ in range(400):
+                await fast.send('{"command":"no-such"}')
+            replies = [json.loads(await fast.recv()) for _ in range(400)]
+            await other.send('{"command":"room-list"}')
+            self.assertTrue(json.loads(await other.recv())["ok"])
+            took = time.monotonic() - begun
+            busy = [r for r in replies if r.get("busy")]
+            done = len(replies) - len(busy)
+            self.assertGreater(len(busy), 10)
+            self.assertIn(done, range(200, int(200 + 20 * took + 2)), "a burst, then twenty a second")
+            self.assertIn("come too fast", busy[0]["error"])
+            self.assertGreater(busy[0]["retry_ms"], 0)
+            self.assertGreater(took, len(busy) * 0.02, "it waits meanwhile")
+        rows = self.world.audit("administrator.slowed")
+        self.assertEqual({(r["actor"], r["organization"]) for r in rows}, {("speedy", "kaku")})
+        self.assertLessEqual(len(rows), 20)
 
     def test_kaigi_ctl_names_the_hop_that_fails(self):
         world, port = self.world, self.world.port

@@ -198,6 +198,20 @@ class Control(unittest.IsolatedAsyncioTestCase):
                     return
             self.fail("a flood is not refused")
 
+    async def test_a_room_refused_again_and_again_is_slowed(self):
+        with Relay(rooms=("a", "b")) as relay:
+            async with relay.client("a") as a, relay.client("b") as b:
+                codes = []
+                for _ in range(25):
+                    with self.assertRaises(RelayError) as refused:
+                        await a.join("kaku/nothing", offer(), LINES)
+                    codes.append(refused.exception.code)
+                self.assertEqual(codes[:10], ["unknown-meeting"] * 10)
+                self.assertGreaterEqual(codes.count("busy"), 12, codes)
+                with self.assertRaises(RelayError) as refused:
+                    await b.join("kaku/nothing", offer(), LINES)
+                self.assertEqual(refused.exception.code, "unknown-meeting")
+
     async def test_other_protocols_and_paths_are_refused(self):
         with self.assertRaises(REFUSED):
             await self.relay.client("a", protocol=2).connect()
