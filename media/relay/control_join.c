@@ -93,7 +93,7 @@ static char *make_answer(const struct kg_control *c, const struct kg_session *s,
 }
 
 /* Whoever is not invited must not learn which meetings other organizations have: to them there is none of
- * that id. The log and the audit trail keep the true reason. */
+ * that id. The row of it is the room's own organization's to read: only the log keeps the true reason. */
 static enum kg_error_code told_code(const struct kg_store_room *room, const char *meeting,
                                     enum kg_error_code code)
 {

@@ -109,8 +109,8 @@ void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
  * organizations in them, or time (kg_directory_prune). */
 uint64_t kg_directory_agenda_stamp(const struct kg_directory *directory, const char *room);
 
-/* The calendar one room may see: its own meetings that touch [from_us, to_us), the other rooms in them by
- * name, at most max_bytes (first names, then the latest meetings are left out, the latter logged). free().
- * NULL: memory. */
+/* The calendar one room may see: the meetings it is invited to that touch [from_us, to_us), the other rooms
+ * in them by name, at most max_bytes (first names, then the latest meetings of other organizations, then the
+ * latest of its own are left out, meetings not without a word in the log). free(). NULL: memory. */
 char *kg_directory_calendar(const struct kg_directory *directory, const char *room, int64_t from_us,
                             int64_t to_us, size_t max_bytes);

@@ -166,22 +166,44 @@ static char *write_calendar(const struct kg_directory *d, struct kg_meeting *see
     return text;
 }
 
+/* room NULL: it is not in the directory. */
+static bool belongs_to(const struct kg_meeting *m, const struct kg_store_room *room)
+{
+    char owner[KG_CA_ID_BYTES];
+    kg_directory_meeting_owner(m->uid, owner);
+    return room && strcmp(owner, room->organization_id) == 0;
+}
+
+/* The room's meetings, its own organization's first, so that these are the last to be left out: nobody fills
+ * another's agenda until its own meetings fall off. How many. */
+static size_t find_meetings(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
+                            struct kg_meeting *seen)
+{
+    const GPtrArray *invited = g_hash_table_lookup(d->invitations, room);
+    const struct kg_store_room *self = kg_directory_room(d, room);
+    size_t count = 0, own = 0;
+    for (int others = 0; others < 2; others++) {
+        for (guint i = 0; invited && i < invited->len; i++) {
+            const struct kg_meeting *m = g_ptr_array_index(invited, i);
+            if (belongs_to(m, self) != others && m->end_us > from_us && m->start_us < to_us &&
+                kg_directory_still_invites(d, m, room))
+                seen[count++] = *m;
+        }
+        qsort(seen + own, count - own, sizeof *seen, by_start);
+        own = count;
+    }
+    return count;
+}
+
 char *kg_directory_calendar(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
                             size_t max_bytes)
 {
-    size_t count = 0;
     const GPtrArray *invited = g_hash_table_lookup(d->invitations, room);
     /* Views: the texts stay the directory's. */
     struct kg_meeting *seen = calloc((invited ? invited->len : 0) + 1u, sizeof *seen);
     if (!seen)
         return NULL;
-    for (guint i = 0; invited && i < invited->len; i++) {
-        const struct kg_meeting *m = g_ptr_array_index(invited, i);
-        if (m->end_us > from_us && m->start_us < to_us && kg_directory_still_invites(d, m, room))
-            seen[count++] = *m;
-    }
-    qsort(seen, count, sizeof *seen, by_start);
-    size_t wanted = count;
+    size_t count = find_meetings(d, room, from_us, to_us, seen), wanted = count;
     char *text = write_calendar(d, seen, count, room, max_bytes);
     while (text && strlen(text) > max_bytes && count > 0) {
         free(text);
@@ -190,8 +212,8 @@ char *kg_directory_calendar(const struct kg_directory *d, const char *room, int6
     }
     if (count < wanted)
         kg_log(KG_LOG_WARN, "relay", "agenda.cut",
-               "room %s: its agenda is too long; the last %zu of %zu meetings are left out", room,
-               wanted - count, wanted);
+               "room %s: its agenda is too long; %zu of %zu meetings are left out, the last of others' first",
+               room, wanted - count, wanted);
     for (size_t i = 0; i < wanted; i++)
         free(seen[i].sites);
     free(seen);

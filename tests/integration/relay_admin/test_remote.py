@@ -395,10 +395,13 @@ class Community(unittest.IsolatedAsyncioTestCase):
                 await mihon.wait(lambda c: len(c.participants) == 1 and self.invited(c, "kaku-1") == (True, False))
             await self.within_2_s("leave", out)
             self.assertEqual((kaku.left, mihon.left), ("expelled", None))
-            for resume in (None, token):
+            for meeting, resume in [("m", None), ("m", token), ("none", None)]:
                 with self.assertRaises(RelayError) as refused:
-                    await kaku.join("mihon/m", offer(), LINES, resume=resume)
+                    await kaku.join(f"mihon/{meeting}", offer(), LINES, resume=resume)
                 self.assertEqual(refused.exception.code, "unknown-meeting")
+            trail = json.loads((await asyncio.to_thread(world.remote_ctl, "taro", "audit", "list", "--event",
+                                                        "room.refused", "--json")).stdout)
+            self.assertEqual([r["detail"] for r in trail["rows"]], ["unknown-meeting"] * 3, "what kaku may not know")
 
             async def back():
                 await kaku.wait(lambda c: self.invited(c, "mihon-1") == (True, True))

@@ -188,6 +188,38 @@ static void test_calendar_is_cut_to_fit(void **state)
     kg_directory_destroy(d);
 }
 
+/* Who shares a community with a room may fill its agenda, but not push the room's own meetings out of it. */
+static void test_own_meetings_are_cut_last(void **state)
+{
+    (void)state;
+    struct kg_directory *d = kg_directory_create();
+    char *rooms[] = {"a"};
+    add_room_named(d, "a", "kaku", "会議室", 0);
+    for (int i = 0; i < 50; i++) {
+        char own_uid[32], others_uid[32];
+        snprintf(own_uid, sizeof own_uid, "kaku/uid-%03d", i);
+        snprintf(others_uid, sizeof others_uid, "mihon/uid-%03d", i);
+        struct kg_meeting own = meeting_of(own_uid, 1795222800 + i * 60, rooms, 1),
+                          others = meeting_of(others_uid, 1795000000 + i * 60, rooms, 1);
+        assert_true(kg_directory_put_meeting(d, &own) && kg_directory_put_meeting(d, &others));
+    }
+    char *text = kg_directory_calendar(d, "a", 0, INT64_MAX, 100000);
+    size_t whole = strlen(text);
+    free(text);
+    text = kg_directory_calendar(d, "a", 0, INT64_MAX, whole * 6 / 10);
+    assert_true(strlen(text) <= whole * 6 / 10);
+    assert_non_null(strstr(text, "UID:kaku/uid-049"));
+    assert_non_null(strstr(text, "UID:mihon/uid-000"));
+    assert_null(strstr(text, "UID:mihon/uid-049"));
+    free(text);
+    text = kg_directory_calendar(d, "a", 0, INT64_MAX, whole * 2 / 10);
+    assert_non_null(strstr(text, "UID:kaku/uid-000"));
+    assert_null(strstr(text, "UID:kaku/uid-049"));
+    assert_null(strstr(text, "UID:mihon/"));
+    free(text);
+    kg_directory_destroy(d);
+}
+
 static char *agenda_of(const struct kg_directory *d, const char *room)
 {
     return kg_directory_calendar(d, room, 0, INT64_C(2000000000) * 1000000, 100000);
@@ -471,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_other_rooms_by_name_only),
         cmocka_unit_test(test_names_are_cut_to_fit),
         cmocka_unit_test(test_calendar_is_cut_to_fit),
+        cmocka_unit_test(test_own_meetings_are_cut_last),
         cmocka_unit_test(test_invitations_follow_their_meetings),
         cmocka_unit_test(test_whose_agenda_may_be_new),
         cmocka_unit_test(test_certificates),
