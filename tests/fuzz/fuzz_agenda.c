@@ -1,8 +1,9 @@
-/* Calendars: what is read must be writable, and be read again without a remark as the same meetings. */
+/* Calendars: what is read must be writable, be read again without a remark as the same meetings, and be taken
+ * by the relay when kaigi-agenda-reader answers it. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "signal/agenda.h"
+#include "relay/agenda_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,11 +13,25 @@ static void must(bool ok)
         abort();
 }
 
+static void carry(const struct kg_agenda *a, int64_t from_us, int64_t to_us)
+{
+    const char *wrong;
+    size_t size = kg_agenda_answer_bytes(a);
+    uint8_t *answer = malloc(size);
+    must(answer != NULL);
+    kg_agenda_answer_encode(a, answer);
+    struct kg_agenda *taken = kg_agenda_answer_decode(answer, size, from_us, to_us, &wrong);
+    must(taken && taken->meeting_count == a->meeting_count && taken->report_count == a->report_count);
+    kg_agenda_destroy(taken);
+    free(answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const int64_t from_us = (int64_t)1072915200 * 1000000, to_us = (int64_t)1830297600 * 1000000;
     struct kg_agenda *a = kg_agenda_parse((const char *)data, size, from_us, to_us);
     must(a && (a->report_count || a->meeting_count || size));
+    carry(a, from_us, to_us);
     char *text = kg_agenda_format(a->meetings, a->meeting_count, NULL);
     must(text != NULL);
     struct kg_agenda *b = kg_agenda_parse(text, strlen(text), from_us, to_us);
