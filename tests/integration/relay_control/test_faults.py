@@ -3,12 +3,13 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import unittest
 from unittest import mock
 
-from harness import LINES, RELAY, Relay, event, offer, run
+from harness import BUILD, LINES, RELAY, Relay, event, offer, run
 
 
 class Start(unittest.TestCase):
@@ -157,6 +158,37 @@ class Running(unittest.IsolatedAsyncioTestCase):
             relay.process.terminate()
             until("STOPPING=1")
             relay.__exit__(None)
+
+    async def test_calendars_whose_reader_fails_change_nothing(self):
+        # A relay that was put somewhere without its reader, and then beside readers that fail.
+        relay = Relay()
+        program = shutil.copy(RELAY, relay.folder)
+        reader = relay.folder / "kaigi-agenda-reader"
+        faults = (("#!/bin/sh\nexit 127\n", "a library it needs is missing; install the package kaigi-relay again"),
+                  ("#!/bin/sh\ncat >/dev/null; echo no answer at all\n", "gave no answer the relay may take"),
+                  ("#!/bin/sh\nkill -KILL $$\n", "ended by signal 9"),
+                  ("#!/bin/sh\nkill -XCPU $$\n", "takes too long to be read and was given up; import it in parts"))
+        with mock.patch("harness.RELAY", program), relay:
+            def refused():
+                done = relay.import_agenda(event("now", "ab"), check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("nothing was changed", done.stderr)
+                return done.stderr
+            async with relay.client("a") as a:
+                self.assertIn("install the package kaigi-relay again", await asyncio.to_thread(refused))
+                for text, words in faults:
+                    reader.write_text(text)
+                    reader.chmod(0o755)
+                    self.assertIn(words, await asyncio.to_thread(refused))
+                await a.ping()
+                self.assertNotIn("UID:kaku/now", a.agenda)
+                rows = [r for r in relay.ask("audit", "list")["rows"] if r["event_id"] == "agenda.imported"]
+                self.assertEqual([r["result"] for r in rows], ["failed"] * (1 + len(faults)))
+                self.assertTrue(all("nothing was changed" in r["detail"] for r in rows), rows)
+                reader.unlink()
+                reader.symlink_to(BUILD / "media/relay/kaigi-agenda-reader")
+                await asyncio.to_thread(relay.import_agenda, event("now", "ab"))
+                await a.wait(lambda c: "UID:kaku/now" in c.agenda)
 
     def test_the_admin_socket_survives_nonsense(self):
         with Relay() as relay:
