@@ -15,6 +15,7 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "net/client_hello.h"
+#include "relay/places.h"
 
 enum { MAX_LISTEN = 4, BACKLOG = 1024, EVENTS_AT_ONCE = 64, ACCEPTS_AT_ONCE = 64, RETRY_US = 100000 };
 
@@ -26,6 +27,7 @@ enum { MAX_LISTEN = 4, BACKLOG = 1024, EVENTS_AT_ONCE = 64, ACCEPTS_AT_ONCE = 64
 /* One connection whose ClientHello has not ended yet. */
 struct pending {
     int fd; /* -1: a free place */
+    struct kg_place *place;
     uint32_t generation;
     int64_t until_us;
 };
@@ -41,7 +43,7 @@ struct kg_acceptor {
     struct pending *pending; /* params.max_pending places */
     unsigned pending_count;
     unsigned next_tunnel;
-    struct kg_log_limit limit;
+    struct kg_log_limit limit, address_limit;
 };
 
 static uint16_t *port_of(struct sockaddr_storage *address)
@@ -119,7 +121,7 @@ struct kg_acceptor *kg_acceptor_create(const struct kg_acceptor_params *params, 
     a->pending = pending;
     for (unsigned i = 0; i < params->max_pending; i++)
         pending[i].fd = -1;
-    a->limit = (struct kg_log_limit){.burst = 5, .interval_us = 10000000};
+    a->limit = a->address_limit = (struct kg_log_limit){.burst = 5, .interval_us = 10000000};
     a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     a->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (a->epoll_fd < 0 || a->stop_fd < 0 || !watch(a, a->stop_fd, EPOLLIN, STOP_TAG)) {
@@ -156,6 +158,7 @@ static void forget(struct kg_acceptor *a, struct pending *p)
 static void drop(struct kg_acceptor *a, struct pending *p)
 {
     close(p->fd);
+    kg_places_leave(p->place);
     forget(a, p);
 }
 
@@ -188,7 +191,7 @@ static struct pending *make_place(struct kg_acceptor *a)
 
 static void hand_over(struct kg_acceptor *a, struct pending *p, bool media)
 {
-    struct kg_accepted accepted = {.fd = p->fd};
+    struct kg_accepted accepted = {.fd = p->fd, .place = p->place};
     struct kg_queue *queue = a->params.control;
     if (media)
         queue = a->params.tunnels[a->next_tunnel++ % a->params.tunnel_count];
@@ -197,6 +200,7 @@ static void hand_over(struct kg_acceptor *a, struct pending *p, bool media)
     if (!kg_queue_push(queue, &accepted)) {
         atomic_fetch_sub(a->params.connections, 1);
         close(p->fd);
+        kg_places_leave(p->place);
     }
     forget(a, p);
 }
@@ -228,11 +232,31 @@ static void refuse(struct kg_acceptor *a, int fd, int64_t now_us)
                a->params.max_connections, suppressed);
 }
 
-static void add(struct kg_acceptor *a, int fd, int64_t now_us)
+static void refuse_address(struct kg_acceptor *a, int fd, const struct sockaddr_storage *address,
+                           int64_t now_us)
+{
+    uint32_t suppressed;
+    char text[INET6_ADDRSTRLEN];
+    close(fd);
+    if (!kg_log_allow(&a->address_limit, now_us, &suppressed))
+        return;
+    text_of(address, text);
+    kg_log(KG_LOG_WARN, "relay", "relay.address-full",
+           "refused a connection of %s, which has as many open as one address may; raise [limits] "
+           "connections-per-address if many rooms come from there (%u more not logged)",
+           text, suppressed);
+}
+
+static void add(struct kg_acceptor *a, int fd, const struct sockaddr_storage *address, int64_t now_us)
 {
     int on = 1;
     if (atomic_load(a->params.connections) + a->pending_count >= a->params.max_connections) {
         refuse(a, fd, now_us);
+        return;
+    }
+    struct kg_place *place = kg_places_take(a->params.places, (const struct sockaddr *)address);
+    if (!place) {
+        refuse_address(a, fd, address, now_us);
         return;
     }
     struct pending *p = make_place(a);
@@ -241,9 +265,11 @@ static void add(struct kg_acceptor *a, int fd, int64_t now_us)
     /* Edge-triggered: half a ClientHello must not keep the loop spinning. */
     if (!p || !watch(a, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, tag)) {
         close(fd);
+        kg_places_leave(place);
         return;
     }
     p->fd = fd;
+    p->place = place;
     p->until_us = now_us + a->params.hello_us;
     a->pending_count++;
 }
@@ -251,9 +277,11 @@ static void add(struct kg_acceptor *a, int fd, int64_t now_us)
 static void accept_some(struct kg_acceptor *a, int listener, int64_t now_us)
 {
     for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address = {0};
+        socklen_t size = sizeof address;
+        int fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            add(a, fd, now_us);
+            add(a, fd, &address, now_us);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -318,7 +346,7 @@ void kg_acceptor_destroy(struct kg_acceptor *a)
     }
     for (unsigned i = 0; i < a->params.max_pending && a->pending; i++) {
         if (a->pending[i].fd >= 0)
-            close(a->pending[i].fd);
+            drop(a, &a->pending[i]);
     }
     free(a->pending);
     for (unsigned i = 0; i < a->listener_count; i++)

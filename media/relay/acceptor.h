@@ -13,6 +13,8 @@
 #include "relay/problem.h"
 
 struct kg_acceptor;
+struct kg_place;
+struct kg_places;
 struct kg_queue;
 
 #define KG_ALPN_MEDIA "kaigi-media"
@@ -20,6 +22,7 @@ struct kg_queue;
 /* What the queues carry. Whoever pops it owns the socket (non-blocking, close on exec). */
 struct kg_accepted {
     int fd;
+    struct kg_place *place; /* to be left when the connection ends */
 };
 
 struct kg_acceptor_params {
@@ -29,6 +32,7 @@ struct kg_acceptor_params {
     unsigned max_pending;     /* connections still without one; a newer pushes out the oldest */
     unsigned max_connections; /* with those handed over */
     atomic_uint *connections; /* one added a socket handed over; its taker subtracts it at the end */
+    struct kg_places *places; /* what each address has; borrowed */
     struct kg_queue *control; /* of struct kg_accepted; borrowed, like the following */
     struct kg_queue *const *tunnels;
     unsigned tunnel_count;

@@ -459,7 +459,7 @@ int kg_admin_remote_callback(struct lws *wsi, enum lws_callback_reasons reason, 
         *s = NULL;
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        return kg_control_count_end(control);
+        return kg_control_count_end(control, wsi);
     default:
         return 0;
     }

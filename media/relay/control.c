@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "relay/acceptor.h"
 #include "relay/pace.h"
+#include "relay/places.h"
 #include "relay/agenda_read.h"
 #include "relay/revision.h"
 #include "relay/tls_server.h"
@@ -43,10 +44,12 @@ struct kg_control *kg_control_of(struct lws *wsi)
     return vhost ? lws_vhost_user(vhost) : NULL;
 }
 
-int kg_control_count_end(struct kg_control *c)
+int kg_control_count_end(struct kg_control *c, struct lws *wsi)
 {
     if (c) {
         c->ended++;
+        kg_places_leave(lws_get_opaque_user_data(wsi));
+        lws_set_opaque_user_data(wsi, NULL);
         atomic_fetch_sub(c->params.connections, 1);
     }
     return 0;
@@ -150,7 +153,12 @@ static void on_accepted(void *user)
     for (int i = 0; i < ADOPT_BATCH && kg_queue_pop(c->params.accepted, &accepted); i++) {
         unsigned before = c->ended;
         /* A refused socket has been closed, with or without notice to kg_session_callback. */
-        if (!lws_adopt_socket_vhost(c->vhost, accepted.fd) && c->ended == before)
+        struct lws *wsi = lws_adopt_socket_vhost(c->vhost, accepted.fd);
+        if (wsi)
+            lws_set_opaque_user_data(wsi, accepted.place);
+        else
+            kg_places_leave(accepted.place);
+        if (!wsi && c->ended == before)
             atomic_fetch_sub(c->params.connections, 1);
     }
 }

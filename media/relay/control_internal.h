@@ -80,7 +80,7 @@ struct kg_control {
 /* Whose connection this is; NULL: none of ours. */
 struct kg_control *kg_control_of(struct lws *wsi);
 /* One of libwebsockets' connections is gone. Always 0. */
-int kg_control_count_end(struct kg_control *control);
+int kg_control_count_end(struct kg_control *control, struct lws *wsi);
 void kg_control_gather(struct kg_control *control, struct kg_gathering *gathering);
 /* If it differs from what the room has. */
 void kg_control_send_agenda(struct kg_control *control, struct kg_session *session);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -23,6 +24,7 @@
 #include "relay/control.h"
 #include "relay/metrics.h"
 #include "relay/gate.h"
+#include "relay/places.h"
 #include "relay/relay_settings.h"
 #include "relay/signer_protocol.h"
 #include "relay/signing.h"
@@ -40,6 +42,7 @@ enum {
     TLS_REFUSALS = 64,
     PORT_TRIES = 20,
     STOP_WAIT_MS = 2500,
+    OTHER_FILES = 500, /* the store's, workers' and queues' */
 };
 
 /* Of certificates about to end: once a day. */
@@ -62,6 +65,7 @@ struct relay {
     struct kg_signing *signing;
     struct kg_tls_server_params tls;
     struct kg_gate *gate;
+    struct kg_places *places;
     struct kg_queue *control_accepted, *worker_events, *store_results, *signatures, *tls_refusals;
     struct kg_queue *tunnel_accepted[MAX_TUNNELS], *tunnel_out[MAX_TUNNELS];
     atomic_uint connections;
@@ -76,6 +80,22 @@ static bool fail(const char *text)
     return false;
 }
 
+/* A shell gives 1,024 files, and libwebsockets takes its tables' size from that. */
+static void raise_files(const struct kg_relay_settings *settings)
+{
+    struct rlimit files;
+    rlim_t wanted = (rlim_t)settings->connections + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    if (files.rlim_max < wanted)
+        kg_log(KG_LOG_WARN, "relay", "relay.files",
+               "this process may have %llu files open, fewer than [limits] connections=%lld needs: raise its "
+               "limit (LimitNOFILE) or set fewer connections",
+               (unsigned long long)files.rlim_max, (long long)settings->connections);
+    files.rlim_cur = KG_MIN(wanted, files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static bool make_queues(struct relay *r)
 {
     /* As many as may be connected: after a power cut every room is in this queue at once, and one that is
@@ -88,8 +108,9 @@ static bool make_queues(struct relay *r)
     r->tls_refusals = kg_queue_create(TLS_REFUSALS, sizeof(struct kg_tls_refusal));
     r->tls.refusals = r->tls_refusals;
     r->gate = kg_gate_create();
+    r->places = kg_places_create((unsigned)r->settings.connections_per_address);
     bool ok = r->control_accepted && r->worker_events && r->store_results && r->signatures &&
-              r->tls_refusals && r->gate;
+              r->tls_refusals && r->gate && r->places;
     for (int64_t i = 0; i < r->settings.tunnel_threads && ok; i++) {
         r->tunnel_accepted[i] = kg_queue_create(accepted, sizeof(struct kg_accepted));
         r->tunnel_out[i] = kg_queue_create(KG_TUNNEL_QUEUE, sizeof(struct kg_tunnel_datagram));
@@ -107,6 +128,7 @@ static bool open_acceptor(struct relay *r, struct kg_problem *problem)
         .max_pending = MAX_PENDING,
         .max_connections = (unsigned)r->settings.connections,
         .connections = &r->connections,
+        .places = r->places,
         .control = r->control_accepted,
         .tunnels = r->tunnel_accepted,
         .tunnel_count = (unsigned)r->settings.tunnel_threads,
@@ -295,6 +317,7 @@ static bool open_relay(struct relay *r)
                                            .key = r->settings.tls_key,
                                            .client_ca = r->settings.tls_client_ca};
     r->workers = r->settings.workers ? (unsigned)r->settings.workers : count_cores();
+    raise_files(&r->settings);
     /* The store last of what can be refused: nothing is touched by a relay that cannot run. */
     if (!check_state(r->settings.state, &r->tls) || !lock_state(r) || !make_queues(r))
         return false;
@@ -320,8 +343,10 @@ static void close_relay(struct relay *r)
     struct kg_accepted accepted;
     for (int i = -1; i < MAX_TUNNELS; i++) {
         struct kg_queue *queue = i < 0 ? r->control_accepted : r->tunnel_accepted[i];
-        while (queue && kg_queue_pop(queue, &accepted))
+        while (queue && kg_queue_pop(queue, &accepted)) {
             close(accepted.fd);
+            kg_places_leave(accepted.place);
+        }
         kg_queue_destroy(queue);
         if (i >= 0)
             kg_queue_destroy(r->tunnel_out[i]);
@@ -332,6 +357,7 @@ static void close_relay(struct relay *r)
     kg_queue_destroy(r->signatures);
     kg_queue_destroy(r->tls_refusals);
     kg_gate_destroy(r->gate);
+    kg_places_destroy(r->places);
     kg_queue_destroy(r->worker_events);
     kg_queue_destroy(r->store_results);
     if (r->lock >= 0)

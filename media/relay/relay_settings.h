@@ -32,7 +32,7 @@ struct kg_relay_settings {
     int64_t open_before_minutes;
     int64_t seat_seconds;
     /* [limits] */
-    int64_t connections;
+    int64_t connections, connections_per_address;
     int64_t handshake_seconds; /* from the first TCP byte to hello */
     int64_t idle_seconds;
     int64_t message_bytes;

@@ -363,7 +363,7 @@ int kg_session_callback(struct lws *wsi, enum lws_callback_reasons reason, void 
         *s = NULL;
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        return kg_control_count_end(control);
+        return kg_control_count_end(control, wsi);
     default:
         return 0;
     }

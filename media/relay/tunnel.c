@@ -17,6 +17,7 @@
 #include "net/ws_queue.h"
 #include "relay/acceptor.h"
 #include "relay/gate.h"
+#include "relay/places.h"
 #include "relay/tls_server.h"
 #include "relay/worker.h"
 #include "rtp/stun.h"
@@ -202,7 +203,12 @@ static void on_accepted(void *user)
     while (kg_queue_pop(t->tunnels->params.accepted[t->index], &accepted)) {
         unsigned before = t->ended;
         /* A refused socket has been closed, with or without the notice below. */
-        if (!lws_adopt_socket_vhost(t->vhost, accepted.fd) && t->ended == before)
+        struct lws *wsi = lws_adopt_socket_vhost(t->vhost, accepted.fd);
+        if (wsi)
+            lws_set_opaque_user_data(wsi, accepted.place);
+        else
+            kg_places_leave(accepted.place);
+        if (!wsi && t->ended == before)
             atomic_fetch_sub(t->tunnels->params.connections, 1);
     }
 }
@@ -285,6 +291,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         /* Every socket handed over ends here, WebSocket or not. */
         if (t) {
             t->ended++;
+            kg_places_leave(lws_get_opaque_user_data(wsi));
+            lws_set_opaque_user_data(wsi, NULL);
             atomic_fetch_sub(t->tunnels->params.connections, 1);
         }
         return 0;

@@ -396,6 +396,29 @@ class Control(unittest.IsolatedAsyncioTestCase):
             async with relay.client("c"):
                 pass
 
+    async def test_one_address_does_not_take_all_connections(self):
+        with Relay(settings="[limits]\nconnections-per-address=2\n", rooms=("a", "b", "c")) as relay:
+            async with relay.client("a"), relay.client("b"):
+                with self.assertRaises(REFUSED):
+                    await relay.client("c").connect()
+                self.assertIn("127.0.0.1, which has as many open as one address may", relay.log())
+                context = tls_context(relay.ca, None, None, "http/1.1")
+                with socket.create_connection(("127.0.0.1", relay.port), 5, source_address=("127.0.0.2", 0)) as plain:
+                    context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+            for alpn in ("http/1.1", "kaigi-media") * 2:  # their places are given back, also without TLS
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", relay.port), 5) as plain:
+                    plain.sendall(b"x" * 50)
+                    plain.recv(100)
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", relay.port), 5) as plain:
+                    tls_context(relay.ca, None, None, alpn).wrap_socket(plain, server_hostname="127.0.0.1").close()
+                await asyncio.sleep(0.1)
+            for _ in range(100):
+                if relay.ask("status")["connections"] == 0:
+                    break
+                await asyncio.sleep(0.05)
+            async with relay.client("a"), relay.client("c"):
+                pass
+
     async def test_revocation_acts_at_once_and_for_good(self):
         with Relay() as relay:
             relay.import_agenda(event("now", "ab"))
