@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "signal/agenda_parse.h"
 
 #define SECOND_US ((int64_t)1000000)
@@ -113,35 +114,66 @@ static icalproperty *read_property(const struct kg_ical_line *line)
     return NULL;
 }
 
-static bool is_control(char c)
+/* Copies text as people may read it: what parts words or lines becomes a space (a line feed stays when lines
+ * are allowed), what else hides or turns text is left out. NULL: memory is short. */
+static char *copy_clean(const char *text, bool lines, bool *changed)
 {
-    return (unsigned char)c < 0x20 || c == 0x7f;
+    size_t left = strlen(text), used = 0;
+    char *out = malloc(left + 1);
+    while (out && left > 0) {
+        uint32_t c = 0;
+        size_t taken = kg_utf8_take(text, left, &c);
+        bool parts = c < 0xa0 || c == 0x2028 || c == 0x2029;
+        if ((taken && !kg_utf8_is_treacherous(c)) || (lines && *text == '\n')) {
+            memcpy(out + used, text, taken);
+            used += taken;
+        } else if (taken && parts) {
+            out[used++] = ' ';
+        } else {
+            *changed = true;
+        }
+        taken = taken ? taken : 1;
+        text += taken;
+        left -= taken;
+    }
+    if (out)
+        out[used] = '\0';
+    return out;
 }
 
-/* Copies text without blanks at its ends, cut at max bytes on a character's edge; control characters become
- * spaces, so they count as blanks (a line feed stays when lines are allowed). Keeps the first of several. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n';
+}
+
+/* Copies text, clean, without blanks at its ends, cut at max bytes on a character's edge. Keeps the first of
+ * several.
+ */
 static void set_bounded(struct kg_agenda_builder *b, char **out, const char *text, size_t max, bool lines,
                         uint32_t line)
 {
     if (*out || !text)
         return;
-    while (*text && (*text == ' ' || is_control(*text)))
-        text++;
-    size_t size = strlen(text);
+    bool changed = false;
+    char *clean = copy_clean(text, lines, &changed);
+    if (changed)
+        kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "characters that hide or turn text are left out");
+    const char *from = clean;
+    while (from && is_blank(*from))
+        from++;
+    size_t size = from ? strlen(from) : 0;
     if (size > max) {
         size = max;
-        while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+        while (size > 0 && ((unsigned char)from[size] & 0xc0) == 0x80)
             size--;
         kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "the text is cut at %zu bytes", max);
     }
-    while (size > 0 && (text[size - 1] == ' ' || is_control(text[size - 1])))
+    while (size > 0 && is_blank(from[size - 1]))
         size--;
-    *out = strndup(text, size);
+    *out = from ? strndup(from, size) : NULL;
     if (!*out)
         b->out_of_memory = true;
-    for (char *c = *out; c && *c; c++)
-        if (is_control(*c) && !(lines && *c == '\n'))
-            *c = ' ';
+    free(clean);
 }
 
 static void set_text(struct kg_agenda_builder *b, char **out, const char *text, bool lines, uint32_t line)
@@ -156,11 +188,9 @@ static void on_uid(struct kg_agenda_builder *b, struct kg_agenda_event *e, icalp
         bad(b, e, line, "UID must have 1 to 255 bytes");
         return;
     }
-    for (const char *c = uid; *c; c++) {
-        if (is_control(*c)) {
-            bad(b, e, line, "UID holds a control character");
-            return;
-        }
+    if (!kg_utf8_is_clean(uid, strlen(uid))) {
+        bad(b, e, line, "UID holds a control character or one that is hidden");
+        return;
     }
     if (!e->uid[0])
         snprintf(e->uid, sizeof(e->uid), "%s", uid);

@@ -52,6 +52,26 @@ static void keeps_text_readable(void **state)
     kg_agenda_destroy(a);
 }
 
+/* A calendar's words go on every invited room's screen: none may turn its neighbours or hide in a name. */
+static void leaves_out_what_hides(void **state)
+{
+    (void)state;
+    struct kg_agenda *a =
+        parse(HEAD "BEGIN:VEVENT\r\nUID:a\r\nDTSTART:20261121T000000Z\r\nDTEND:20261121T010000Z\r\n"
+                   "ATTENDEE;CUTYPE=ROOM:mailto:r@x\r\n"
+                   "SUMMARY:\u202e朝\u2028会\u2066\u200b\302\2331\r\nDESCRIPTION:一\\n\ufeff二\u2029三\r\n"
+                   "LOCATION:葛\U000E0100飾　ｶﾞ か\u3099\u309A辻\uFE00\r\nEND:VEVENT\r\n"
+                   "BEGIN:VEVENT\r\nUID:b\u200b\r\nDTSTART:20261121T000000Z\r\nEND:VEVENT\r\n" TAIL);
+    assert_int_equal(a->meeting_count, 1);
+    assert_string_equal(a->meetings[0].title, "朝 会 1");
+    assert_string_equal(a->meetings[0].description, "一\n二 三");
+    assert_string_equal(a->meetings[0].location, "葛\U000E0100飾　ｶﾞ か\u3099\u309A辻\uFE00");
+    assert_int_equal(a->report_count, 3);
+    assert_int_equal(report_with(a, "hide or turn text are left out")->severity, KG_AGENDA_NOTE);
+    assert_int_equal(report_with(a, "UID holds")->severity, KG_AGENDA_BAD);
+    kg_agenda_destroy(a);
+}
+
 static void reads_an_event(void **state)
 {
     (void)state;
@@ -567,6 +587,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_text_readable),
+        cmocka_unit_test(leaves_out_what_hides),
         cmocka_unit_test(reads_an_event),
         cmocka_unit_test(times),
         cmocka_unit_test(a_bad_event_costs_itself_only),
