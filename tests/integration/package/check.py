@@ -7,6 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+
+from kaigi_authority import Authority  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["KAIGI_BUILD"])
 # What systemd-analyze calls the exposure, times ten: 0 is a service that can do nothing.
@@ -53,6 +58,32 @@ def check_settings(root):
     done = run(root / "usr/bin/kaigi-relay", "--config", root / "etc/kaigi/relay.conf", "--state", root / "none", check=False)
     expect(done.returncode != 0 and "cannot use the state folder" in done.stderr, f"packaged settings: {done.stderr}")
     expect("socket=/run/kaigi-signer/signer.sock" in (root / "etc/kaigi/relay.conf").read_text(), "the signer's socket")
+
+
+def check_reader(root, folder):
+    """Calendars are read apart: the relay carries nothing that could, and finds the program that does."""
+    expect(os.access(root / "usr/libexec/kaigi/kaigi-agenda-reader", os.X_OK), "kaigi-agenda-reader is not in the package")
+    needed = run("readelf", "-d", root / "usr/bin/kaigi-relay").stdout
+    expect("libssl" in needed and "libical" not in needed and "libstdc++" not in needed, f"the relay needs {needed}")
+    authority = Authority(BUILD, folder, folder / "state")
+    authority.programs = root / "usr/bin"
+    authority.init("127.0.0.1")
+    settings, calendar = folder / "relay.conf", folder / "agenda.ics"
+    settings.write_text(f"[relay]\nstate={authority.state}\n[listen]\naddresses=127.0.0.1\nport=0\n")
+    calendar.write_text("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n", newline="")
+    relay = subprocess.Popen([root / "usr/bin/kaigi-relay", "--config", settings], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not (authority.state / "admin.sock").exists():
+            expect(relay.poll() is None and time.monotonic() < deadline, "the packaged relay did not start")
+            time.sleep(0.02)
+        run(root / "usr/bin/kaigi-ctl", "org", "add", "kaku", "--name", "架空市", "--state", authority.state)
+        done = run(root / "usr/bin/kaigi-ctl", "agenda", "import", calendar, "--state", authority.state)
+        expect("0 meetings imported" in done.stdout, f"agenda import: {done.stdout}{done.stderr}")
+    finally:
+        relay.terminate()
+        relay.wait(20)
+        authority.stop()
 
 
 def check_services(root):
@@ -114,6 +145,7 @@ def main():
         packages, root = make_packages(pathlib.Path(folder))
         check_control(packages)
         check_settings(root)
+        check_reader(root, pathlib.Path(folder))
         check_services(root)
         check_completion(root, check_manuals(root))
         print(f"packages: {', '.join(f'{name} {path.stat().st_size // 1024} KiB' for name, path in sorted(packages.items()))}")
