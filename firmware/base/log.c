@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@ enum { LINE_MAX_BYTES = 2048 };
 static _Atomic enum kg_log_level max_level_seen = KG_LOG_INFO;
 static _Atomic enum kg_log_format format_seen = KG_LOG_TEXT;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const int level_priorities[] = {3, 4, 6, 7}; /* syslog's */
 
 void kg_log_setup(enum kg_log_level max_level, enum kg_log_format format)
 {
@@ -59,11 +62,21 @@ static void escape(char *out, size_t out_size, const char *src, size_t size, boo
     out[n] = '\0';
 }
 
+/* Whether standard error is the journal's own socket, as systemd told this process (systemd.exec(5)). */
+static bool is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
+}
+
 void kg_log(enum kg_log_level level, const char *module, const char *event, const char *fmt, ...)
 {
     if (level > max_level_seen)
         return;
-    char raw[LINE_MAX_BYTES], text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 256], stamp[40];
+    char raw[LINE_MAX_BYTES], text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 260], stamp[40];
     va_list args;
     va_start(args, fmt);
     int length = vsnprintf(raw, sizeof raw, fmt, args);
@@ -80,15 +93,17 @@ void kg_log(enum kg_log_level level, const char *module, const char *event, cons
     snprintf(stamp + used, sizeof stamp - used, ".%03dZ", (int)(wall_us / 1000 % 1000));
 
     const char *id = event ? event : "";
-    int n;
+    /* The journal takes it off again: without it, all it shows is of one priority. */
+    int n = is_journal() ? snprintf(line, sizeof line, "<%d>", level_priorities[level]) : 0;
+    size_t left = sizeof line - (size_t)n;
     if (format_seen == KG_LOG_JSON)
-        n = snprintf(
-            line, sizeof line,
+        n += snprintf(
+            line + n, left,
             "{\"time\":\"%s\",\"level\":\"%s\",\"module\":\"%s\",\"event\":\"%s\",\"message\":\"%s\"}\n",
             stamp, level_names[level], module, id, text);
     else
-        n = snprintf(line, sizeof line, "%s %-5s %s: %s%s%s%s\n", stamp, level_names[level], module, text,
-                     event ? " [" : "", id, event ? "]" : "");
+        n += snprintf(line + n, left, "%s %-5s %s: %s%s%s%s\n", stamp, level_names[level], module, text,
+                      event ? " [" : "", id, event ? "]" : "");
     if (n > (int)sizeof line - 1)
         n = (int)sizeof line - 1;
     ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);

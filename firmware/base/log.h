@@ -1,4 +1,4 @@
-/* One line per event to stderr: text for people, JSON for journald.
+/* One line per event to stderr: text for people, JSON for machines; the journal gets its priority too.
  * Thread: any; a line is written whole. Never pass keys, tokens, passcodes or speech. English only. */
 #pragma once
 

@@ -2,9 +2,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -210,6 +212,33 @@ static void log_line_is_one_line_whatever_a_stranger_sends(void **state)
     assert_non_null(strstr(line, "\"会\\u202e\\u2028\\u009b\\u007f\\\\xff\\udb40\\udc41葛\U000E0100\"}\n"));
 }
 
+/* Only when standard error is the very stream that systemd named. */
+static void log_lines_tell_the_journal_their_priority(void **state)
+{
+    (void)state;
+    char stream[64];
+    struct stat st;
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
+    assert_int_equal(capture_log(KG_LOG_JSON, "elsewhere")[0], '{');
+    int ends[2], saved = dup(2);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], 2);
+    close(ends[1]);
+    assert_int_equal(fstat(2, &st), 0);
+    snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    kg_log(KG_LOG_ERROR, "base", "base.test", "there");
+    dup2(saved, 2);
+    close(saved);
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    char line[256] = "";
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    close(ends[0]);
+    assert_int_equal(strncmp(line, "<3>2", 4), 0);
+    assert_non_null(strstr(line, "error base: there [base.test]\n"));
+}
+
 /* The whole of what is written is one line of clean text that ends as every line does. */
 static void is_one_line(const char *line, const char *end)
 {
@@ -278,6 +307,7 @@ int main(void)
         cmocka_unit_test(frame_lives_as_long_as_its_last_reference),
         cmocka_unit_test(pool_gives_the_same_memory_again_and_outlives_its_destroyer),
         cmocka_unit_test(log_line_is_one_line_whatever_a_stranger_sends),
+        cmocka_unit_test(log_lines_tell_the_journal_their_priority),
         cmocka_unit_test(log_lines_cannot_be_forged),
         cmocka_unit_test(log_limit_lets_a_burst_through_then_counts),
         cmocka_unit_test(random_text_is_printable_and_differs),
