@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 
 static const uint8_t question_magic[4] = {'K', 'G', 'Q', '1'}, answer_magic[4] = {'K', 'G', 'A', '1'};
 
@@ -126,9 +127,11 @@ static const char *view_text(struct decoder *d, size_t least, size_t most, bool 
         !must(d, *size >= least && *size <= most, "a text is too short or too long") ||
         !must(d, g_utf8_validate(text, (gssize)*size, NULL), "a text is no UTF-8"))
         return NULL;
-    for (size_t i = 0; i < *size; i++)
-        if (((unsigned char)text[i] < 0x20 || text[i] == 0x7f) && !(lines && text[i] == '\n'))
-            must(d, false, "a text holds a control character");
+    for (size_t at = 0, end; at < *size && !d->wrong; at = end + 1) {
+        const char *feed = lines ? memchr(text + at, '\n', *size - at) : NULL;
+        end = feed ? (size_t)(feed - text) : *size;
+        must(d, kg_utf8_is_clean(text + at, end - at), "a text holds a control character");
+    }
     return d->wrong ? NULL : text;
 }
 

@@ -148,7 +148,8 @@ static void refuse(const struct kg_agenda *agenda, const char *words)
 static void values_out_of_bounds_are_refused(void **state)
 {
     (void)state;
-    char empty[] = "", control[] = "a\x1b[2J", half[] = "\xe6\x9c", lines[] = "a\nb", room[] = "Kaku_1",
+    char empty[] = "", control[] = "a\x1b[2J", turned[] = "\u202ea\nb", half[] = "\xe6\x9c", lines[] = "a\nb",
+         room[] = "Kaku_1",
          long_room[] = "kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1kaku-1",
          *much = malloc(2000), first[] = "a@kaku.example";
     assert_non_null(much);
@@ -165,6 +166,8 @@ static void values_out_of_bounds_are_refused(void **state)
     REFUSED(m->title, half, "a text is no UTF-8");
     REFUSED(m->title, lines, "a text holds a control character");
     REFUSED(m->description, control, "a text holds a control character");
+    REFUSED(m->title, turned, "a text holds a control character");
+    REFUSED(m->description, turned, "a text holds a control character");
     REFUSED(m->organizer, control, "a text holds a control character");
     REFUSED(m->location, half, "a text is no UTF-8");
     REFUSED(m->start_us, m->end_us, "a meeting's times are none");
