@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import pathlib
+import resource
+import socket
 import ssl
 import subprocess
 import sys
@@ -31,6 +33,17 @@ async def one(port, context, body, source, statuses):
     except (OSError, ssl.SSLError, asyncio.TimeoutError, asyncio.IncompleteReadError) as e:
         status = type(e).__name__
     statuses[status] = statuses.get(status, 0) + 1
+
+
+def client_hello(alpn):
+    context = ssl.create_default_context()
+    context.set_alpn_protocols([alpn])
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        context.wrap_bio(incoming, outgoing, server_hostname="x").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
 
 
 def flood(port, ca, bodies):
@@ -68,6 +81,29 @@ class Flood(unittest.IsolatedAsyncioTestCase):
     def memory(self):
         text = pathlib.Path(f"/proc/{self.world.process.pid}/status").read_text()
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith("VmRSS")))
+
+    async def test_three_thousand_slow_handshakes(self):
+        """Strangers who say hello to TLS and nothing more, on both ways in, while rooms work and come."""
+        world, room, strangers, waits = self.world, self.world.rooms["kaku-1"], [], []
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(5000, files[1]), files[1]))
+        client = lambda: ControlClient("127.0.0.1", world.port, ca=world.ca, cert=room.cert, key=room.key)  # noqa: E731
+        async with client() as first:
+            for alpn in ("http/1.1", "kaigi-media"):
+                hello = client_hello(alpn)
+                for i in range(1500):
+                    stranger = socket.create_connection(("127.0.0.1", world.port), 5, (f"127.0.8.{i % 20 + 1}", 0))
+                    self.addCleanup(stranger.close)
+                    stranger.sendall(hello)
+                    if i % 50 == 0:
+                        waits.append(await first.ping())
+            begun = time.monotonic()
+            async with client() as again:  # takes the first one's place
+                await again.ping()
+            took = time.monotonic() - begun
+        print(f"3000 stalled handshakes: a room's ping {max(waits) * 1000:.0f} ms (longest), it is in again in {took * 1000:.0f} ms")
+        self.assertLess(max(waits), 1)
+        self.assertLess(took, 3)
 
     async def test_ten_thousand_requests(self):
         world, bodies = self.world, await asyncio.to_thread(self.bodies, 40)
