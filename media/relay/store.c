@@ -28,7 +28,7 @@ enum {
     COPY_REST = 4,         /* times as long as the last one took, before the next */
 };
 static const int64_t close_wait_us = 2 * SECOND_US, first_prune_us = 60 * SECOND_US,
-                     retry_copy_us = 60 * SECOND_US;
+                     default_retry_us = 60 * SECOND_US;
 
 struct kg_store {
     struct kg_queue *jobs;    /* of struct kg_store_job *; each its own heap block */
@@ -38,11 +38,12 @@ struct kg_store {
     struct kg_thread thread;
     sqlite3 *db; /* the writing thread's after start, like the rest of this block */
     char *copy_path;
-    int64_t retention_us, prune_at_us;
+    int64_t retention_us, prune_at_us, copy_retry_us;
     int log_pages;
     bool copy_wanted;
     int64_t copy_began_us;
-    atomic_bool copying; /* the reading thread does */
+    atomic_bool copying;     /* the reading thread does */
+    atomic_bool copy_failed; /* and it did not succeed */
     _Atomic int64_t next_copy_us;
 
     atomic_int health;
@@ -124,12 +125,13 @@ static void copy_now(struct kg_store *store)
 {
     struct kg_problem problem;
     struct kg_store_copy copy = {.path = store->copy_path, .replace = true};
-    if (kg_store_copy(store->db, &copy, NULL, &problem) != KG_STORE_OK)
+    store->copy_wanted = kg_store_copy(store->db, &copy, NULL, &problem) != KG_STORE_OK;
+    if (store->copy_wanted)
         kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s", problem.text);
     else if (sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
              SQLITE_OK)
         store->log_pages = 0;
-    atomic_store(&store->next_copy_us, kg_clock_now_us() + retry_copy_us);
+    atomic_store(&store->next_copy_us, kg_clock_now_us() + store->copy_retry_us);
 }
 
 /* In the reading thread. */
@@ -137,7 +139,8 @@ static void copy_made(void *user, bool made)
 {
     struct kg_store *store = user;
     int64_t now_us = kg_clock_now_us(), took_us = now_us - store->copy_began_us;
-    atomic_store(&store->next_copy_us, now_us + (made ? COPY_REST * took_us : retry_copy_us));
+    atomic_store(&store->next_copy_us, now_us + (made ? COPY_REST * took_us : store->copy_retry_us));
+    atomic_store(&store->copy_failed, !made);
     atomic_store(&store->copying, false);
 }
 
@@ -147,7 +150,11 @@ static void copy_made(void *user, bool made)
 static void keep_good_copy(struct kg_store *store)
 {
     int64_t now_us = kg_clock_now_us(), pages = COPY_LOG_PAGES;
-    if (atomic_load(&store->copying) || now_us < atomic_load(&store->next_copy_us) ||
+    if (atomic_load(&store->copying))
+        return;
+    if (atomic_exchange(&store->copy_failed, false))
+        store->copy_wanted = true;
+    if (now_us < atomic_load(&store->next_copy_us) ||
         (!store->copy_wanted && store->log_pages < COPY_LOG_PAGES) ||
         kg_sql_integer(store->db, "PRAGMA page_count", &pages) != SQLITE_OK)
         return;
@@ -168,9 +175,11 @@ static void keep_good_copy(struct kg_store *store)
 static int64_t next_turn_us(struct kg_store *store)
 {
     static const int64_t look_again_us = 200000;
-    int64_t copy_us =
-        atomic_load(&store->copying) ? kg_clock_now_us() + look_again_us : atomic_load(&store->next_copy_us);
-    return store->copy_wanted ? KG_MIN(copy_us, store->prune_at_us) : store->prune_at_us;
+    bool copying = atomic_load(&store->copying);
+    if (!copying && !store->copy_wanted && !atomic_load(&store->copy_failed))
+        return store->prune_at_us;
+    int64_t copy_us = copying ? kg_clock_now_us() + look_again_us : atomic_load(&store->next_copy_us);
+    return KG_MIN(copy_us, store->prune_at_us);
 }
 
 /* A batch at a time, so that writes in between wait for one short transaction only. */
@@ -231,12 +240,14 @@ struct kg_store *kg_store_open(const struct kg_store_params *params, struct kg_s
     }
     store->results = params->results;
     store->syslog = params->syslog;
+    store->copy_retry_us = params->copy_retry_us ? params->copy_retry_us : default_retry_us;
     store->retention_us = params->retention_days * DAY_US;
     store->prune_at_us = params->retention_days ? kg_clock_now_us() + first_prune_us : INT64_MAX;
     atomic_store(&store->give_up_us, INT64_MAX);
     store->db = kg_store_open_or_recover(params->path, copy_path, snapshot, problem);
     if (!store->db)
         goto free_store;
+    kg_store_copy_sweep(copy_path);
     /* After a restoration, or a first start: the next damage shall find a copy too. */
     if (access(copy_path, F_OK) != 0)
         copy_now(store);

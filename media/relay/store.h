@@ -54,6 +54,7 @@ struct kg_store_params {
     struct kg_queue *results; /* of struct kg_store_result; borrowed */
     int64_t retention_days;   /* of audit rows; 0: for ever */
     struct kg_syslog *syslog; /* takes a copy of each audit row once written; NULL: none; borrowed */
+    int64_t copy_retry_us;    /* after a good copy that failed; 0: a minute */
 };
 /* Opens (makes) the database, brings it to the newest version, reads *snapshot and starts the threads.
  * NULL: cannot start so: *problem. A corrupt file is put aside as PATH.corrupt-SECONDS and the newest good

@@ -1,9 +1,12 @@
 #include "relay/store_backup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +14,9 @@
 #include "relay/store_audit.h"
 #include "relay/store_db.h"
 #include "relay/store_sql.h"
+
+#define DRAFT      ".new-"
+#define DRAFT_FILE "/copy.db"
 
 enum { PAGES_A_STEP = 1024, PATH_BYTES = 4096 };
 
@@ -57,18 +63,86 @@ static int copy_pages(sqlite3 *from, sqlite3 *to, atomic_bool *stop)
     return code == SQLITE_DONE ? ended : code;
 }
 
+/* A copy that has no name yet: a file in a folder of its own beside its place. The place may be a folder that
+ * others write to; into this one only we can, so that nothing of SQLite's is found or followed there that was
+ * not ours. */
+struct draft {
+    char beside[PATH_BYTES]; /* the folder of its place, without links */
+    char name[NAME_MAX + 1];
+    char folder[PATH_BYTES], file[PATH_BYTES + sizeof DRAFT_FILE];
+    int fd; /* closed last: SQLite's locks would go with it */
+};
+
+static bool draft_name(struct draft *d, const char *path)
+{
+    char whole[PATH_BYTES];
+    snprintf(whole, sizeof whole, "%s", path);
+    char *resolved = realpath(dirname(whole), NULL);
+    if (!resolved)
+        return false;
+    snprintf(whole, sizeof whole, "%s", path);
+    int beside = snprintf(d->beside, sizeof d->beside, "%s", resolved),
+        name = snprintf(d->name, sizeof d->name, "%s", basename(whole)),
+        folder = snprintf(d->folder, sizeof d->folder, "%s/%s" DRAFT "XXXXXX", resolved, d->name);
+    free(resolved);
+    if ((size_t)beside < sizeof d->beside && (size_t)name < sizeof d->name &&
+        (size_t)folder < sizeof d->folder - sizeof DRAFT_FILE)
+        return true;
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+static void draft_remove(struct draft *d)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    char name[sizeof d->file + 16];
+    for (size_t i = 0; i < KG_ARRAY_LEN(suffixes); i++) {
+        snprintf(name, sizeof name, "%s%s", d->file, suffixes[i]);
+        unlink(name);
+    }
+    rmdir(d->folder);
+    if (d->fd >= 0)
+        close(d->fd);
+}
+
+/* false: errno. */
+static bool draft_make(struct draft *d, const char *path)
+{
+    d->fd = -1;
+    if (!draft_name(d, path) || !mkdtemp(d->folder))
+        return false;
+    snprintf(d->file, sizeof d->file, "%s" DRAFT_FILE, d->folder);
+    d->fd = open(d->file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (d->fd >= 0)
+        return true;
+    int why = errno;
+    draft_remove(d);
+    errno = why;
+    return false;
+}
+
+/* Its name still leads to the file we made: whoever owns the place may have moved our folder. */
+static bool draft_is_ours(const struct draft *d)
+{
+    struct stat made, named;
+    return fstat(d->fd, &made) == 0 && lstat(d->file, &named) == 0 && made.st_dev == named.st_dev &&
+           made.st_ino == named.st_ino && made.st_nlink == 1;
+}
+
 /* A copy is one file: no log beside it that somebody could leave behind. */
-static int make_copy(sqlite3 *db, const char *path, atomic_bool *stop, struct kg_audit_verdict *verdict)
+static int make_copy(sqlite3 *db, const struct draft *d, atomic_bool *stop, struct kg_audit_verdict *verdict)
 {
     sqlite3 *out = NULL;
-    mode_t before = umask(0077);
-    int code =
-        sqlite3_open_v2(path, &out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    umask(before);
+    int code = sqlite3_open_v2(d->file, &out,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+    if (code == SQLITE_OK && !draft_is_ours(d))
+        code = SQLITE_PERM;
     if (code == SQLITE_OK)
         code = copy_pages(db, out, stop);
     if (code == SQLITE_OK)
-        code = kg_sql_exec(out, "PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE");
+        code = kg_sql_exec(out, "PRAGMA synchronous = FULL");
+    if (code == SQLITE_OK)
+        code = kg_sql_make_one_file(out);
     if (code == SQLITE_OK)
         code = kg_store_check_pages(out, verdict == NULL);
     if (code == SQLITE_OK && verdict)
@@ -77,29 +151,29 @@ static int make_copy(sqlite3 *db, const char *path, atomic_bool *stop, struct kg
     return code;
 }
 
-static bool sync_file(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool ok = fsync(fd) == 0;
-    close(fd);
-    return ok;
-}
-
-static enum kg_store_status give_name(const char *temporary, const char *path, bool replace,
+/* Its place, with suffix. */
+static enum kg_store_status give_name(const struct draft *d, const char *suffix, bool replace,
                                       struct kg_problem *problem)
 {
-    bool ok = sync_file(temporary) &&
-              renameat2(AT_FDCWD, temporary, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) == 0;
+    char path[PATH_BYTES + NAME_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s%s", d->beside, d->name, suffix);
+    bool ok = fsync(d->fd) == 0;
+    if (ok && !draft_is_ours(d)) {
+        errno = EPERM;
+        ok = false;
+    }
+    ok = ok && renameat2(AT_FDCWD, d->file, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) == 0;
     if (ok && kg_store_sync_folder(path))
         return KG_STORE_OK;
     int why = errno;
-    unlink(temporary);
+    if (ok && !replace)
+        unlink(path); /* its name may not survive; it must not stand in the way of the next try */
     if (why == EEXIST)
         kg_problem_set(problem, "%s exists already; name another file, or move that one away", path);
     else
-        kg_problem_set(problem, "cannot finish the copy %s: %s", path, strerror(why));
+        kg_problem_set(problem, "cannot finish the copy %s: %s%s", path, strerror(why),
+                       why == ENOSPC || why == EDQUOT ? "; free space there, or name a file on another disk"
+                                                      : "");
     return why == ENOSPC || why == EDQUOT ? KG_STORE_FULL : KG_STORE_FAILED;
 }
 
@@ -119,44 +193,58 @@ static const char *remedy_of(enum kg_store_status status)
     }
 }
 
-static enum kg_store_status copy_moment(sqlite3 *db, const struct kg_store_copy *copy,
-                                        struct kg_audit_verdict *verdict, struct kg_problem *problem)
+static enum kg_store_status no_copy(const struct kg_store_copy *copy, enum kg_store_status status,
+                                    const char *why, struct kg_problem *problem)
 {
-    char temporary[PATH_BYTES], unsound[PATH_BYTES];
-    if (copy->path[0] != '/' || strlen(copy->path) > PATH_BYTES - 64) {
-        kg_problem_set(problem, "give the copy's whole path, from \"/\" on, of at most %d bytes",
-                       PATH_BYTES - 64);
-        return KG_STORE_REFUSED;
-    }
-    if (!copy->replace && access(copy->path, F_OK) == 0) {
-        kg_problem_set(problem, "%s exists already; name another file, or move that one away", copy->path);
-        return KG_STORE_REFUSED;
-    }
-    snprintf(temporary, sizeof temporary, "%s.new-%d", copy->path, (int)getpid());
-    unlink(temporary);
-    int code = make_copy(db, temporary, copy->stop, verdict);
-    bool sound = !verdict || verdict->fault == KG_AUDIT_SOUND;
-    enum kg_store_status status = kg_store_db_status(code);
-    if (code != SQLITE_OK) {
-        unlink(temporary);
-        kg_problem_set(problem, "no copy was made at %s: %s (SQLite: %s)", copy->path, remedy_of(status),
-                       sqlite3_errstr(code));
-        return status;
-    }
-    if (sound) {
-        status = give_name(temporary, copy->path, copy->replace, problem);
+    kg_problem_set(problem, "no copy was made at %s: %s (%s)", copy->path, remedy_of(status), why);
+    return status;
+}
+
+static enum kg_store_status copy_into(sqlite3 *db, const struct kg_store_copy *copy, const struct draft *d,
+                                      struct kg_audit_verdict *verdict, struct kg_problem *problem)
+{
+    int code = make_copy(db, d, copy->stop, verdict);
+    if (code != SQLITE_OK)
+        return no_copy(copy, kg_store_db_status(code), sqlite3_errstr(code), problem);
+    if (!verdict || verdict->fault == KG_AUDIT_SOUND) {
+        enum kg_store_status status = give_name(d, "", copy->replace, problem);
         /* The transaction still open keeps what came after the copy in the log. */
         if (status == KG_STORE_OK && copy->empty)
             sqlite3_wal_checkpoint_v2(copy->empty, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         return status;
     }
     /* Evidence is not thrown away, but nobody shall take it for a good copy either. */
-    snprintf(unsound, sizeof unsound, "%s.unsound", copy->path);
-    status = give_name(temporary, unsound, false, problem);
-    if (status == KG_STORE_OK)
-        kg_problem_set(problem, "the audit trail is not sound: %s; the copy is kept as %s", verdict->text,
-                       unsound);
-    return status == KG_STORE_OK ? KG_STORE_CORRUPT : status;
+    enum kg_store_status status = give_name(d, ".unsound", false, problem);
+    if (status != KG_STORE_OK)
+        return status;
+    kg_problem_set(problem, "the audit trail is not sound: %s; the copy is kept as %s.unsound", verdict->text,
+                   copy->path);
+    return KG_STORE_CORRUPT;
+}
+
+static enum kg_store_status copy_moment(sqlite3 *db, const struct kg_store_copy *copy,
+                                        struct kg_audit_verdict *verdict, struct kg_problem *problem)
+{
+    struct draft d;
+    struct stat st;
+    if (copy->path[0] != '/' || strlen(copy->path) > PATH_BYTES - 64) {
+        kg_problem_set(problem, "give the copy's whole path, from \"/\" on, of at most %d bytes",
+                       PATH_BYTES - 64);
+        return KG_STORE_REFUSED;
+    }
+    /* A link too, wherever it leads. */
+    if (!copy->replace && lstat(copy->path, &st) == 0) {
+        kg_problem_set(problem, "%s exists already; name another file, or move that one away", copy->path);
+        return KG_STORE_REFUSED;
+    }
+    if (!draft_make(&d, copy->path)) {
+        int why = errno;
+        return no_copy(copy, why == ENOSPC || why == EDQUOT ? KG_STORE_FULL : KG_STORE_FAILED, strerror(why),
+                       problem);
+    }
+    enum kg_store_status status = copy_into(db, copy, &d, verdict, problem);
+    draft_remove(&d);
+    return status;
 }
 
 enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy,
@@ -176,4 +264,35 @@ enum kg_store_status kg_store_copy(sqlite3 *db, const struct kg_store_copy *copy
     enum kg_store_status status = copy_moment(db, copy, verdict, problem);
     kg_sql_end(db, SQLITE_OK);
     return status;
+}
+
+/* Also of the form earlier releases used: files beside the place. */
+static void remove_left_over(const char *path)
+{
+    struct draft d = {.fd = -1};
+    if ((size_t)snprintf(d.folder, sizeof d.folder, "%s", path) >= sizeof d.folder ||
+        (size_t)snprintf(d.file, sizeof d.file, "%s" DRAFT_FILE, path) >= sizeof d.file)
+        return;
+    draft_remove(&d);
+    unlink(path);
+}
+
+void kg_store_copy_sweep(const char *path)
+{
+    char folder_path[PATH_BYTES], name_path[PATH_BYTES], prefix[NAME_MAX + 16],
+        left[PATH_BYTES + NAME_MAX + 2];
+    snprintf(folder_path, sizeof folder_path, "%s", path);
+    snprintf(name_path, sizeof name_path, "%s", path);
+    const char *folder = dirname(folder_path);
+    snprintf(prefix, sizeof prefix, "%.*s" DRAFT, NAME_MAX, basename(name_path));
+    DIR *listing = opendir(folder);
+    const struct dirent *entry;
+    while (listing && (entry = readdir(listing))) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        snprintf(left, sizeof left, "%s/%s", folder, entry->d_name);
+        remove_left_over(left);
+    }
+    if (listing)
+        closedir(listing);
 }

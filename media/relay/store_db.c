@@ -33,33 +33,48 @@ enum kg_store_status kg_store_db_status(int code)
     }
 }
 
-static int step_version(sqlite3 *db, int from)
+static int set_version(sqlite3 *db, int64_t version)
 {
     char sql[80];
-    int code = kg_sql_exec(db, "BEGIN IMMEDIATE");
-    if (code != SQLITE_OK)
-        return code;
-    code = kg_sql_exec(db, kg_store_schema_step(from));
-    if (code == SQLITE_OK)
-        code = kg_store_schema_finish(db, from);
-    snprintf(sql, sizeof sql, "UPDATE schema_version SET version = %d", from + 1);
-    if (code == SQLITE_OK)
-        code = kg_sql_exec(db, sql);
-    return kg_sql_end(db, code);
+    snprintf(sql, sizeof sql, "UPDATE schema_version SET version = %lld", (long long)version);
+    return kg_sql_exec(db, sql);
 }
 
-static int migrate(sqlite3 *db, int64_t *version)
+static int step_version(sqlite3 *db, int from)
+{
+    int code = kg_sql_exec(db, kg_store_schema_step(from));
+    if (code == SQLITE_OK)
+        code = kg_store_schema_finish(db, from);
+    return code == SQLITE_OK ? set_version(db, from + 1) : code;
+}
+
+static int find_version(sqlite3 *db, int64_t *version)
 {
     int code = kg_sql_exec(
         db, "CREATE TABLE IF NOT EXISTS schema_version(version INTEGER NOT NULL) STRICT;"
             "INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version)");
-    if (code == SQLITE_OK)
-        code = kg_sql_integer(db, "SELECT version FROM schema_version", version);
+    return code == SQLITE_OK ? kg_sql_integer(db, "SELECT version FROM schema_version", version) : code;
+}
+
+/* All steps in one transaction: when the disk is full half-way, the release before can still use the store.
+ */
+static int migrate(sqlite3 *db, int64_t *version)
+{
+    int64_t known = -1;
+    if (kg_sql_integer(db, "SELECT version FROM schema_version", &known) == SQLITE_OK &&
+        known >= kg_store_schema_version()) {
+        *version = known;
+        return SQLITE_OK;
+    }
+    int code = kg_sql_exec(db, "BEGIN IMMEDIATE");
+    if (code != SQLITE_OK)
+        return code;
+    code = find_version(db, version);
     while (code == SQLITE_OK && *version < kg_store_schema_version()) {
         code = step_version(db, (int)*version);
         *version += code == SQLITE_OK;
     }
-    return code;
+    return kg_sql_end(db, code);
 }
 
 void kg_store_db_keep_log(sqlite3 *db)
@@ -74,8 +89,9 @@ static int prepare(sqlite3 *db, int64_t *version)
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_MS);
     kg_store_db_keep_log(db);
-    int code =
-        kg_sql_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+    int code = kg_sql_exec(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+    if (code == SQLITE_OK)
+        code = kg_sql_set_journal(db, "wal");
     if (code == SQLITE_OK)
         /* A damaged page may lie where no start-up query looks: find it while a copy can replace it. */
         code = kg_store_check_pages(db, true);

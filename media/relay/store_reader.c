@@ -24,7 +24,8 @@ struct kg_store_reader {
     struct kg_queue *results;
     struct kg_thread thread;
     struct kg_store_reader_calls calls;
-    sqlite3 *db, *emptier; /* the reading thread's while it runs */
+    sqlite3 *db, *emptier; /* the reading thread's while it runs; as the next */
+    bool copy_failing;     /* said already */
     atomic_bool stop;
 };
 
@@ -101,8 +102,12 @@ static void make_good_copy(struct kg_store_reader *r, const char *path)
     struct kg_problem problem;
     struct kg_store_copy copy = {.path = path, .replace = true, .stop = &r->stop, .empty = r->emptier};
     bool made = kg_store_copy(r->db, &copy, NULL, &problem) == KG_STORE_OK;
-    if (!made && !atomic_load(&r->stop))
-        kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s", problem.text);
+    if (!made && !r->copy_failing && !atomic_load(&r->stop))
+        kg_log(KG_LOG_WARN, "relay", "store.backup-failed", "%s; tried again until it succeeds",
+               problem.text);
+    else if (made && r->copy_failing)
+        kg_log(KG_LOG_INFO, "relay", "store.backup-made", "the store's good copy is made again");
+    r->copy_failing = !made;
     r->calls.on_copy(r->calls.user, made);
 }
 

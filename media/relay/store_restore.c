@@ -105,7 +105,7 @@ static bool check_backup(const char *copy, const char *backup, struct kg_audit_v
         ok = kg_problem_set(problem, "the copy of %s cannot be written: free space in the state folder",
                             backup);
     /* One file again, without a log beside it. */
-    if (ok && kg_sql_exec(db, "PRAGMA journal_mode = DELETE") != SQLITE_OK)
+    if (ok && kg_sql_make_one_file(db) != SQLITE_OK)
         ok = kg_problem_set(problem, "the copy of %s cannot be written: free space in the state folder",
                             backup);
     kg_store_db_close(db);

@@ -1,5 +1,6 @@
 #include "relay/store_sql.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int kg_sql_prepare(sqlite3 *db, sqlite3_stmt **statement, const char *sql, const struct kg_sql_value *values,
@@ -44,6 +45,31 @@ int kg_sql_integer(sqlite3 *db, const char *sql, int64_t *value)
         *value = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+int kg_sql_set_journal(sqlite3 *db, const char *mode)
+{
+    char sql[48];
+    sqlite3_stmt *statement = NULL;
+    snprintf(sql, sizeof sql, "PRAGMA journal_mode = %s", mode);
+    int code = kg_sql_prepare(db, &statement, sql, NULL, 0);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    const char *now = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool changed = now && strcmp(now, mode) == 0;
+    sqlite3_finalize(statement);
+    if (changed)
+        return SQLITE_OK;
+    /* Any write says why, a full disk for one. */
+    if (code == SQLITE_ROW)
+        code = kg_sql_exec(db, "PRAGMA user_version = 0");
+    return code == SQLITE_OK ? SQLITE_IOERR : code;
+}
+
+int kg_sql_make_one_file(sqlite3 *db)
+{
+    int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return code == SQLITE_OK ? kg_sql_set_journal(db, "delete") : code;
 }
 
 int kg_sql_end(sqlite3 *db, int code)

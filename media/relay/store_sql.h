@@ -28,6 +28,10 @@ int kg_sql_run(sqlite3 *db, const char *sql, const struct kg_sql_value *values, 
 int kg_sql_exec(sqlite3 *db, const char *sql);
 /* The first column of the first row; SQLITE_DONE: there is none. */
 int kg_sql_integer(sqlite3 *db, const char *sql, int64_t *value);
+/* "wal" or "delete"; SQLite itself keeps quiet when it cannot change it. */
+int kg_sql_set_journal(sqlite3 *db, const char *mode);
+/* All of it in the one file, and no log beside that could be left behind. */
+int kg_sql_make_one_file(sqlite3 *db);
 /* Ends a transaction begun with BEGIN: COMMIT when code is SQLITE_OK, otherwise ROLLBACK. */
 int kg_sql_end(sqlite3 *db, int code);
 

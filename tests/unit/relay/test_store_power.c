@@ -419,6 +419,59 @@ static void test_power_cut_while_upgrading(void **state)
     }
 }
 
+/* As the first version's relay would find it. */
+static void check_first_version(void)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(count(db, "SELECT version FROM schema_version"), 1);
+    assert_int_equal(count(db, "SELECT count(*) FROM room"), 3);
+    assert_int_equal(count(db, "SELECT count(*) FROM event"), 5);
+    assert_int_equal(count(db, "SELECT count(*) FROM seat"), 1);
+    assert_int_equal(count(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+                     0);
+    /* And it still takes what that relay writes. */
+    assert_int_equal(kg_sql_exec(db, "BEGIN; INSERT INTO event(wall_us, kind, meeting, room, detail) "
+                                     "VALUES(10, 'room.left', 'm@x', 'b', ''); ROLLBACK"),
+                     SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* An upgrade that does not fit is none: the store is what it was, and the next start upgrades it. */
+static void test_failing_disk_while_upgrading(void **state)
+{
+    (void)state;
+    static const enum kg_failing_kind kinds[] = {KG_FAIL_FULL, KG_FAIL_IO};
+    for (size_t k = 0; k < KG_ARRAY_LEN(kinds); k++) {
+        kg_failing_vfs_reset();
+        make_first_version();
+        kg_failing_vfs_keep();
+        unsigned refused = 0;
+        bool failed = true;
+        for (unsigned number = 1; failed; number++) {
+            struct kg_problem problem;
+            enum kg_store_status status;
+            kg_failing_vfs_go_back();
+            kg_failing_vfs_arm(kinds[k], number, FOR_EVER);
+            sqlite3 *db = kg_store_db_open(path, &status, &problem);
+            failed = kg_failing_vfs_failed();
+            kg_failing_vfs_arm(KG_FAIL_NOTHING, 0, 0);
+            kg_store_db_close(db);
+            if (!db) {
+                refused++;
+                assert_int_equal(status, kinds[k] == KG_FAIL_FULL ? KG_STORE_FULL : KG_STORE_FAILED);
+                assert_non_null(strstr(problem.text, kinds[k] == KG_FAIL_FULL ? "free space in the state"
+                                                                              : "check the state folder"));
+                check_first_version();
+            }
+            db = open_db();
+            check_upgraded(db);
+            kg_store_db_close(db);
+        }
+        assert_true(refused > 10);
+    }
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
@@ -431,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_power_cut_while_pruning),
         cmocka_unit_test(test_upgrade_from_the_first_version),
         cmocka_unit_test(test_power_cut_while_upgrading),
+        cmocka_unit_test(test_failing_disk_while_upgrading),
     };
     return cmocka_run_group_tests(tests, make_jobs, free_jobs);
 }
