@@ -61,8 +61,12 @@ bool kg_audit_hash(const struct kg_audit_row *row, uint8_t hash[KG_AUDIT_HASH_BY
 
 void kg_audit_hash_text(const uint8_t hash[KG_AUDIT_HASH_BYTES], char text[KG_AUDIT_HASH_TEXT])
 {
-    for (size_t i = 0; i < KG_AUDIT_HASH_BYTES; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < KG_AUDIT_HASH_BYTES; i++) {
+        text[i * 2] = digits[hash[i] >> 4];
+        text[i * 2 + 1] = digits[hash[i] & 15];
+    }
+    text[KG_AUDIT_HASH_TEXT - 1] = '\0';
 }
 
 static int digit_of(char c)
