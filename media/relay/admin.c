@@ -93,11 +93,9 @@ static void write_more(struct visit *v)
     finish(v, false);
 }
 
-/* Takes reply. Sends it and, unless control owes another, ends the visit. */
-static void answer(struct kg_admin *a, struct visit *v, json_t *reply, bool owed)
+/* Takes text (NULL: memory). Sends it and, unless control owes another, ends the visit. */
+static void send_answer(struct kg_admin *a, struct visit *v, char *text, bool owed)
 {
-    char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
-    json_decref(reply);
     free(v->bytes);
     v->bytes = text;
     v->size = text ? strlen(text) : 0;
@@ -122,6 +120,13 @@ static void answer(struct kg_admin *a, struct visit *v, json_t *reply, bool owed
     v->state = VISIT_WRITING;
     v->deadline_us = kg_clock_now_us() + LINE_WAIT_US;
     write_more(v);
+}
+
+/* Takes reply. */
+static void answer(struct kg_admin *a, struct visit *v, json_t *reply, bool owed)
+{
+    send_answer(a, v, reply ? json_dumps(reply, JSON_COMPACT) : NULL, owed);
+    json_decref(reply); /* of a long list it takes milliseconds: nobody waits for that */
 }
 
 static void fail(struct kg_admin *a, struct visit *v, const char *text)
