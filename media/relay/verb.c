@@ -195,11 +195,36 @@ void kg_call_refuse(struct kg_call *call, const char *fmt, ...)
     end_refused(call, KG_AUDIT_REFUSED);
 }
 
+/* Nobody looks unseen, for a look without its row is a hole in the trail. Only at the relay itself, where the
+ * store is to be mended, is there an answer all the same. */
+static void end_unnoted(struct kg_call *call, const char *why)
+{
+    if (kg_call_is_local(call)) {
+        json_object_set_new(call->reply, "warning",
+                            json_sprintf("this request is missing in the audit trail: %s", why));
+    } else {
+        json_decref(call->reply);
+        call->reply = json_pack("{s:b, s:o}", "ok", 0, "error",
+                                json_sprintf("nothing is shown, because it cannot be noted: %s", why));
+    }
+    finish(call);
+}
+
 void kg_call_reply(struct kg_call *call, json_t *reply)
 {
+    struct kg_store *store = call->verbs->params.store;
+    uint64_t lost;
+    enum kg_store_status health = kg_store_health(store, &lost);
+    enum kg_audit_result result = reply ? KG_AUDIT_OK : KG_AUDIT_FAILED;
     call->reply = reply;
-    post(call, 0, reply ? KG_AUDIT_OK : KG_AUDIT_FAILED);
-    finish(call);
+    call->answer = NULL;
+    call->looks = true;
+    if (health != KG_STORE_OK && kg_call_is_local(call)) {
+        post(call, 0, result);
+        end_unnoted(call, kg_store_status_text(health));
+    } else if (!post(call, next_number(call), result)) {
+        end_unnoted(call, "the store is busy, try again");
+    }
 }
 
 void kg_call_fail(struct kg_call *call, const char *why)
@@ -455,6 +480,11 @@ bool kg_verbs_stored(struct kg_verbs *verbs, const struct kg_store_result *resul
         finish(call);
     } else if (call->answer) {
         call->answer(call, result);
+    } else if (call->looks) {
+        if (result->status == KG_STORE_OK)
+            finish(call);
+        else
+            end_unnoted(call, kg_store_status_text(result->status));
     } else if (result->status == KG_STORE_OK) {
         apply(call);
         finish(call);

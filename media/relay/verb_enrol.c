@@ -84,13 +84,24 @@ void kg_verb_room_pending(struct kg_call *call)
 void kg_verb_room_reject(struct kg_call *call)
 {
     char code[KG_EST_CODE_SIZE];
+    const struct kg_enrolment_entry *entry;
     if (!read_code(call, code))
         return;
-    size_t count = kg_enrolment_reject(call->verbs->params.enrolment, code, kg_clock_now_us());
+    size_t count = kg_enrolment_find(call->verbs->params.enrolment, code, kg_clock_now_us(), &entry);
     if (count == 0)
         kg_call_refuse(call, "no device waits with this code");
     else
-        kg_call_reply(call, json_pack("{s:b, s:i}", "ok", 1, "rejected", (int)count));
+        kg_call_commit(call, json_pack("{s:b, s:i}", "ok", 1, "rejected", (int)count));
+}
+
+void kg_verb_room_reject_written(struct kg_call *call)
+{
+    char code[KG_EST_CODE_SIZE];
+    if (!kg_est_code_read(kg_call_text(call, "code"), code))
+        return;
+    /* Some may have gone or come while the row was written. */
+    size_t count = kg_enrolment_reject(call->verbs->params.enrolment, code, kg_clock_now_us());
+    json_object_set_new(call->reply, "rejected", json_integer((json_int_t)count));
 }
 
 /* 64 hexadecimal digits, with colons between pairs or without. */

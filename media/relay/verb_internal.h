@@ -23,6 +23,7 @@ struct kg_call {
     bool short_of_memory;
     uint64_t number; /* of the question to the store or the signer; 0: none */
     bool signing, refused, done_at_once;
+    bool looks;     /* nothing is changed: the reply waits for its row alone */
     bool overtaken; /* a revocation came while its certificate was being signed */
     bool shuts_out; /* whoever is connected as this room or administrator, once written */
     struct kg_ca_certificate certificate;                                       /* pem NULL: not signed yet */
@@ -42,7 +43,7 @@ struct kg_verbs {
 
 /* Ends with {"ok":false,"error":...}. */
 void kg_call_refuse(struct kg_call *call, const char *fmt, ...) KG_PRINTF(2, 3);
-/* Ends with this reply, taken; NULL: memory. */
+/* Ends with this reply, taken, once the row is written; NULL: memory. */
 void kg_call_reply(struct kg_call *call, json_t *reply);
 /* Ends when what was put is written, with this reply. */
 void kg_call_commit(struct kg_call *call, json_t *reply);
@@ -79,6 +80,8 @@ char *kg_call_new_text(const struct kg_call *call, const char *field, const char
 
 /* verb_scope.c: who sees what. Those that return false or NULL have refused. */
 
+/* Came over the socket on the relay's own host. */
+bool kg_call_is_local(const struct kg_call *call);
 /* Is what belongs to this organization ("": to the relay) the principal's business? */
 bool kg_call_sees(const struct kg_call *call, const char *organization);
 /* The organization the request means: the one it names, the principal's own, or the only one there is. */
@@ -129,6 +132,7 @@ void kg_verb_room_revoke_at_once(struct kg_call *call);
 void kg_verb_room_written(struct kg_call *call);
 void kg_verb_room_pending(struct kg_call *call);
 void kg_verb_room_reject(struct kg_call *call);
+void kg_verb_room_reject_written(struct kg_call *call);
 void kg_verb_room_enrol(struct kg_call *call);
 void kg_verb_room_enrol_written(struct kg_call *call);
 void kg_verb_community_add(struct kg_call *call);

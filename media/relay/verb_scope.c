@@ -7,6 +7,12 @@
 
 #include "relay/verb_internal.h"
 
+bool kg_call_is_local(const struct kg_call *call)
+{
+    /* No administrator's id has a colon. */
+    return strncmp(call->by.id, "local:", 6) == 0;
+}
+
 bool kg_call_sees(const struct kg_call *call, const char *organization)
 {
     return call->by.organization[0] == '\0' || strcmp(call->by.organization, organization) == 0;

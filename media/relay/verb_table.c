@@ -145,10 +145,10 @@ static const struct kg_verb verbs[] = {
     {"room-reject",
      "enrolment.rejected",
      ADMINISTRATOR,
-     KG_VERB_READS,
+     KG_VERB_CHANGES,
      kg_verb_room_reject,
      NULL,
-     NULL,
+     kg_verb_room_reject_written,
      {{"code", KG_CHECK_NAME, true}}},
 
     {"community-add",

@@ -84,18 +84,43 @@ void kg_verb_audit_export(struct kg_call *call)
         kg_call_read_failed(call);
 }
 
+/* Whoever sees one organization's rows learns whether the whole trail is sound, and what is wrong if it is
+ * not: how many rows it has, and where, would tell how much others do. */
+static const char *verdict_in_short(enum kg_audit_fault fault)
+{
+    static const char *const texts[] = {
+        [KG_AUDIT_SOUND] = "the trail is in order",
+        [KG_AUDIT_ALTERED] = "a row of the trail was altered",
+        [KG_AUDIT_BROKEN] = "a row of the trail was exchanged",
+        [KG_AUDIT_MISSING] = "rows of the trail are missing",
+        [KG_AUDIT_TRUNCATED] = "the newest rows of the trail are missing",
+        [KG_AUDIT_FORKED] = "the trail was rewritten: it is not what was exported, or written last",
+        [KG_AUDIT_UNREADABLE] = "the trail cannot be read to its end",
+    };
+    return (unsigned)fault < KG_ARRAY_LEN(texts) ? texts[fault] : "the trail is not in order";
+}
+
+static json_t *verdict_json(const struct kg_call *call, const struct kg_audit_verdict *verdict)
+{
+    bool sound = verdict->fault == KG_AUDIT_SOUND;
+    char hash[KG_AUDIT_HASH_TEXT];
+    if (call->by.organization[0])
+        return json_pack("{s:b, s:b, s:s}", "ok", 1, "sound", sound, "text",
+                         verdict_in_short(verdict->fault));
+    kg_audit_hash_text(verdict->hash, hash);
+    return json_pack("{s:b, s:b, s:s, s:I, s:I, s:I, s:s}", "ok", 1, "sound", sound, "text", verdict->text,
+                     "seq", (json_int_t)verdict->seq, "first", (json_int_t)verdict->first_seq, "rows",
+                     (json_int_t)verdict->count, "hash", hash);
+}
+
 static void verify_read(struct kg_call *call, const struct kg_store_result *result)
 {
     if (!answered(call, result))
         return;
     const struct kg_audit_verdict *verdict = &result->answer->verdict;
-    char hash[KG_AUDIT_HASH_TEXT];
-    kg_audit_hash_text(verdict->hash, hash);
-    kg_call_note(call, "%s", verdict->text);
-    kg_call_reply(call, json_pack("{s:b, s:b, s:s, s:I, s:I, s:I, s:s}", "ok", 1, "sound",
-                                  verdict->fault == KG_AUDIT_SOUND, "text", verdict->text, "seq",
-                                  (json_int_t)verdict->seq, "first", (json_int_t)verdict->first_seq, "rows",
-                                  (json_int_t)verdict->count, "hash", hash));
+    /* The row is shown to whom it concerns. */
+    kg_call_note(call, "%s", call->by.organization[0] ? verdict_in_short(verdict->fault) : verdict->text);
+    kg_call_reply(call, verdict_json(call, verdict));
 }
 
 void kg_verb_audit_verify(struct kg_call *call)
@@ -129,7 +154,7 @@ static void backup_read(struct kg_call *call, const struct kg_store_result *resu
 void kg_verb_backup(struct kg_call *call)
 {
     /* A path is a place on the relay's own disk, written with the relay's rights. */
-    if (strncmp(call->by.id, "local:", 6) != 0) {
+    if (!kg_call_is_local(call)) {
         kg_call_refuse(call, "a backup is made on the relay's own host; run kaigi-ctl there");
         return;
     }

@@ -5,6 +5,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/queue.h"
 #include "signal/agenda.h"
 #include "unit/relay/verbs_world.h"
 
@@ -315,6 +317,54 @@ static void test_a_store_that_is_held_by_another(void **state)
     verbs_world_end(&w);
 }
 
+/* Whoever has an answer is in the trail. While it cannot be written only the operator at the relay sees
+ * anything, and is told what is missing; and nothing is done to devices that wait. */
+static void test_nobody_looks_unnoted(void **state)
+{
+    static const char list[] = "{\"command\":\"room-list\"}";
+    const struct kg_principal by = verbs_operator(), afar = verbs_someone(KG_ROLE_OPERATOR, "chief", ""),
+                              eyes = verbs_someone(KG_ROLE_AUDITOR, "a-shi-eyes", "a-shi");
+    struct verbs_world w;
+    const struct kg_enrolment_entry *entry;
+    char row[500];
+    sqlite3 *holder;
+    (void)state;
+    verbs_world_fill(&w);
+    int64_t rows = verbs_settle(&w);
+    json_t *reply = verbs_ask(&w, &eyes, list);
+    assert_null(json_object_get(reply, "warning"));
+    json_decref(reply);
+    verbs_row(&w, rows + 1, row);
+    assert_string_equal(row, "room.listed|a-shi-eyes|auditor|a-shi||ok");
+    verbs_post(&w, &eyes, "{\"command\":\"audit-verify\"}");
+    expect(&w, true, "\"sound\":true");
+    verbs_row(&w, rows + 2, row);
+    assert_string_equal(row, "audit.verified|a-shi-eyes|auditor|a-shi||ok");
+
+    assert_int_equal(sqlite3_open(w.path, &holder), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    verbs_post(&w, &by, list); /* before anybody knows that the store is held */
+    verbs_post(&w, &eyes, list);
+    expect(&w, true, "\"warning\":\"this request is missing in the audit trail: another program");
+    expect(&w, false, "nothing is shown, because it cannot be noted: another program holds the store");
+    verbs_post(&w, &by, list);
+    assert_int_equal(kg_queue_count(w.replies), 1); /* at once */
+    expect(&w, true, "a-shi-1");
+    verbs_post(&w, &afar, "{\"command\":\"room-reject\",\"code\":\"ZZZ-ZZZ-ZZZ\"}");
+    expect(&w, false, "nothing was changed");
+    assert_int_equal(kg_enrolment_find(w.enrolment, "ZZZZZZZZZ", kg_clock_now_us(), &entry), 1);
+
+    assert_int_equal(sqlite3_exec(holder, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(holder);
+    verbs_post(&w, &afar, "{\"command\":\"room-reject\",\"code\":\"ZZZ-ZZZ-ZZZ\"}");
+    expect(&w, true, "\"rejected\":1");
+    assert_int_equal(kg_enrolment_find(w.enrolment, "ZZZZZZZZZ", kg_clock_now_us(), &entry), 0);
+    reply = verbs_ask(&w, &by, list);
+    assert_null(json_object_get(reply, "warning"));
+    json_decref(reply);
+    verbs_world_end(&w);
+}
+
 static void test_the_signer_says_no(void **state)
 {
     const struct kg_principal by = verbs_operator();
@@ -411,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_two_administrators_at_once),
         cmocka_unit_test(test_a_revocation_is_not_undone_by_an_older_change),
         cmocka_unit_test(test_a_store_that_is_held_by_another),
+        cmocka_unit_test(test_nobody_looks_unnoted),
         cmocka_unit_test(test_the_signer_says_no),
         cmocka_unit_test(test_settings_in_layers),
         cmocka_unit_test(test_a_restart_knows_all),
