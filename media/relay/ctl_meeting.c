@@ -93,9 +93,11 @@ static int show_status(const struct kg_ctl *ctl, const struct kg_ctl_values *val
     (void)values;
     if (quiet)
         return KG_CTL_DONE;
-    printf("%s, up %.0f s\nstore: %s (%lld records lost)\n", kg_ctl_text_of(reply, "software"),
-           json_number_value(json_object_get(reply, "uptime_s")), kg_ctl_text_of(store, "text"),
-           kg_ctl_number_of(store, "lost"));
+    printf("%s, up %.0f s\nstore: %s", kg_ctl_text_of(reply, "software"),
+           json_number_value(json_object_get(reply, "uptime_s")), kg_ctl_text_of(store, "text"));
+    if (json_object_get(store, "lost"))
+        printf(" (%lld records lost)", kg_ctl_number_of(store, "lost"));
+    putchar('\n');
     if (json_object_get(reply, "workers"))
         show_load(reply);
     printf("rooms connected: %zu of %lld\n", json_array_size(json_object_get(reply, "rooms")),
@@ -105,8 +107,10 @@ static int show_status(const struct kg_ctl *ctl, const struct kg_ctl_values *val
                kg_ctl_text_of(item, "software"));
     json_array_foreach(json_object_get(reply, "meetings"), i, item)
     {
-        printf("meeting %s \"%s\", worker %lld\n", kg_ctl_text_of(item, "uid"), kg_ctl_text_of(item, "title"),
-               kg_ctl_number_of(item, "worker"));
+        printf("meeting %s \"%s\"", kg_ctl_text_of(item, "uid"), kg_ctl_text_of(item, "title"));
+        if (json_object_get(item, "worker"))
+            printf(", worker %lld", kg_ctl_number_of(item, "worker"));
+        putchar('\n');
         show_parties(item);
         if (kg_ctl_number_of(item, "others"))
             printf("  and %lld of other organizations\n", kg_ctl_number_of(item, "others"));

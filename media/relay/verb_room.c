@@ -28,6 +28,35 @@ static bool may_make(struct kg_call *call, const char *id, const char *organizat
     return true;
 }
 
+/* The organization of whom the certificate was noted for; NULL: unknown. */
+static const char *organization_of(const struct kg_directory *directory,
+                                   const struct kg_store_certificate *certificate)
+{
+    const struct kg_store_room *room = kg_directory_room(directory, certificate->owner);
+    const struct kg_store_administrator *person = kg_directory_administrator(directory, certificate->owner);
+    if (strcmp(certificate->kind, "room") == 0)
+        return room ? room->organization_id : NULL;
+    return person ? person->organization_id : NULL;
+}
+
+/* One certificate names one owner, for ever. Whether it is another organization's is not told. */
+static bool is_new(struct kg_call *call)
+{
+    const struct kg_directory *directory = call->verbs->params.directory;
+    const struct kg_store_certificate *known =
+        kg_directory_certificate(directory, call->certificate.fingerprint);
+    if (!known)
+        return true;
+    const char *organization = organization_of(directory, known);
+    if (organization && kg_call_sees(call, organization))
+        kg_call_refuse(call,
+                       "this certificate is, or was, that of %s %s; make a new key and a certificate for it",
+                       known->kind, known->owner);
+    else
+        kg_call_refuse(call, "this certificate cannot be used; make a new key and a certificate for it");
+    return false;
+}
+
 /* The certificate the request brings or asks for; false: refused, or being signed. */
 static bool certify(struct kg_call *call, const char *id)
 {
@@ -44,10 +73,7 @@ static bool certify(struct kg_call *call, const char *id)
         kg_call_refuse(call, "%s", problem.text);
         return false;
     }
-    if (!kg_directory_certificate(call->verbs->params.directory, call->certificate.fingerprint))
-        return true;
-    kg_call_refuse(call, "this certificate cannot be used: it was given to the relay before; make a new one");
-    return false;
+    return is_new(call);
 }
 
 void kg_verb_room_add(struct kg_call *call)

@@ -2,6 +2,8 @@
  * there is. The cases are looked up by the table's verbs, so a new verb without a case fails here. */
 #include "unit/cmocka_all.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 
 #include "unit/relay/verbs_world.h"
@@ -238,6 +240,88 @@ static void test_every_verb_keeps_organizations_apart(void **state)
     verbs_world_end(&w);
 }
 
+/* The verdict is on the whole trail; how long it is would tell how much others do. */
+static void test_a_verdict_counts_nobodys_rows(void **state)
+{
+    static const char *const told[] = {"rows", "first", "seq", "hash"};
+    const struct kg_principal eyes = verbs_someone(KG_ROLE_AUDITOR, "a-shi-eyes", "a-shi"),
+                              all = verbs_someone(KG_ROLE_AUDITOR, "revision", "");
+    struct verbs_world w;
+    (void)state;
+    verbs_world_fill(&w);
+    json_t *reply = verbs_ask(&w, &eyes, "{\"command\":\"audit-verify\"}"),
+           *whole = verbs_ask(&w, &all, "{\"command\":\"audit-verify\"}");
+    assert_true(json_is_true(json_object_get(reply, "sound")));
+    assert_string_equal(json_string_value(json_object_get(reply, "text")), "the trail is in order");
+    for (size_t i = 0; i < KG_ARRAY_LEN(told); i++) {
+        assert_null(json_object_get(reply, told[i]));
+        assert_non_null(json_object_get(whole, told[i]));
+    }
+    json_decref(reply);
+    json_decref(whole);
+    /* Nor does the row of it, which one's own people may read. */
+    reply = verbs_ask(&w, &eyes, "{\"command\":\"audit-list\",\"event\":\"audit.verified\"}");
+    json_t *rows = json_object_get(reply, "rows");
+    assert_int_equal(json_array_size(rows), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "detail")),
+                        "the trail is in order");
+    json_decref(reply);
+    verbs_world_end(&w);
+}
+
+static char *make_certificate(void)
+{
+    const char *bytes;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    BIO *out = BIO_new(BIO_s_mem());
+    assert_true(key && certificate && out && X509_set_pubkey(certificate, key) == 1);
+    assert_true(X509_gmtime_adj(X509_getm_notBefore(certificate), 0) &&
+                X509_gmtime_adj(X509_getm_notAfter(certificate), 86400));
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0 && PEM_write_bio_X509(out, certificate) == 1);
+    long size = BIO_get_mem_data(out, &bytes);
+    char *pem = strndup(bytes, (size_t)size);
+    BIO_free(out);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return pem;
+}
+
+/* A certificate names one owner for ever; who that is, is told to its own people only. */
+static void test_whose_a_certificate_is(void **state)
+{
+    static const char neutral[] = "this certificate cannot be used; make a new key and a certificate for it";
+    const struct kg_principal ours = verbs_someone(KG_ROLE_ADMINISTRATOR, "a-shi-boss", "a-shi"),
+                              theirs = verbs_someone(KG_ROLE_ADMINISTRATOR, "b-cho-boss", "b-cho"),
+                              by = verbs_operator();
+    const struct {
+        const struct kg_principal *by;
+        const char *organization, *room, *words;
+    } tries[] = {
+        {&theirs, "b-cho", "b-cho-7", NULL},
+        {&ours, "a-shi", "a-shi-7", neutral},
+        {&theirs, "b-cho", "b-cho-8", "room b-cho-7;"},
+        {&by, "a-shi", "a-shi-7", "room b-cho-7;"},
+    };
+    struct verbs_world w;
+    char *pem = make_certificate();
+    (void)state;
+    verbs_world_fill(&w);
+    for (size_t i = 0; i < KG_ARRAY_LEN(tries); i++) {
+        json_t *reply =
+            verbs_ask_json(&w, tries[i].by,
+                           json_pack("{s:s, s:s, s:s, s:s, s:s}", "command", "room-add", "id", tries[i].room,
+                                     "organization", tries[i].organization, "name", "x", "certificate", pem));
+        const char *error = json_string_value(json_object_get(reply, "error"));
+        assert_int_equal(error != NULL, tries[i].words != NULL);
+        if (error && !strstr(error, tries[i].words))
+            fail_msg("%s is told %s", tries[i].by->id, error);
+        json_decref(reply);
+    }
+    free(pem);
+    verbs_world_end(&w);
+}
+
 /* The same requests about one's own are carried out: they were refused above for whose they were. */
 static void test_the_same_is_granted_for_ones_own(void **state)
 {
@@ -395,6 +479,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_verb_keeps_organizations_apart),
+        cmocka_unit_test(test_a_verdict_counts_nobodys_rows),
+        cmocka_unit_test(test_whose_a_certificate_is),
         cmocka_unit_test(test_the_same_is_granted_for_ones_own),
         cmocka_unit_test(test_only_communities_open_a_meeting_to_others),
         cmocka_unit_test(test_an_invitation_ends_with_its_community),
