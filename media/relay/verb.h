@@ -1,9 +1,9 @@
 /* What administrators may ask for: one table of verbs says who may, what a request holds and who carries it
  * out. A change is carried out one at a time, answered when the store has it together with its audit row, and
- * takes effect then; a revocation takes effect at once. Every request leaves an audit row, refused ones too, and
- * is answered after it: while the store fails, who looks from afar is refused, and changes nothing.
- * What a principal may not see is answered exactly as what does not exist. ADMIN.md is the wire.
- * Thread: control. Owns: the requests under way. */
+ * takes effect then; a revocation takes effect at once. Every request leaves an audit row, refused ones too,
+ * and is answered after it: while the store fails, who looks from afar is refused, and changes nothing. What
+ * a principal may not see is answered exactly as what does not exist. ADMIN.md is the wire. Thread: control.
+ * Owns: the requests under way. */
 #pragma once
 
 #include <jansson.h>
