@@ -175,8 +175,3 @@ void kg_sound_read(struct kg_sound *sound, int16_t *out, size_t samples)
         sound->at = (sound->at + n) % sound->count;
     }
 }
-
-size_t kg_sound_length(const struct kg_sound *sound)
-{
-    return sound ? sound->count : 0;
-}

@@ -19,4 +19,3 @@ void kg_sound_destroy(struct kg_sound *sound);
 
 /* The next samples, beginning again at the end. NULL is silence. */
 void kg_sound_read(struct kg_sound *sound, int16_t *out, size_t samples);
-size_t kg_sound_length(const struct kg_sound *sound);

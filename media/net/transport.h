@@ -18,7 +18,6 @@
 enum {
     KG_TRANSPORT_MAX_BYTES = 1500, /* a larger datagram is dropped */
     KG_TRANSPORT_MAX_REMOTES = 3,
-    KG_TRANSPORT_CONSENT_US = 30000000, /* RFC 7675 §5.1 */
 };
 
 enum kg_transport_role { KG_TRANSPORT_RELAY, KG_TRANSPORT_TERMINAL };
@@ -33,7 +32,7 @@ enum kg_transport_state {
 enum kg_transport_reason {
     KG_TRANSPORT_OPEN,
     KG_TRANSPORT_NO_PATH,           /* never a valid check */
-    KG_TRANSPORT_CONSENT_LOST,      /* no valid check for KG_TRANSPORT_CONSENT_US */
+    KG_TRANSPORT_CONSENT_LOST,      /* no valid check for KG_ICE_CONSENT_US */
     KG_TRANSPORT_HANDSHAKE_TIMEOUT, /* 10 s */
     KG_TRANSPORT_HANDSHAKE_FAILED,
     KG_TRANSPORT_FINGERPRINT, /* the peer is not who signalling says */

@@ -580,8 +580,3 @@ bool kg_ws_client_is_open(const struct kg_ws_client *client)
 {
     return client->stage == STAGE_OPEN;
 }
-
-uint64_t kg_ws_client_dropped(const struct kg_ws_client *client)
-{
-    return client->queue.dropped;
-}

@@ -82,5 +82,3 @@ enum kg_ws_priority {
 bool kg_ws_client_send(struct kg_ws_client *client, const void *data, size_t size, bool binary,
                        enum kg_ws_priority priority);
 bool kg_ws_client_is_open(const struct kg_ws_client *client);
-/* Messages dropped for want of room so far. */
-uint64_t kg_ws_client_dropped(const struct kg_ws_client *client);

@@ -20,7 +20,7 @@
 #include "core/intent.h"
 #include "core/room_state.h"
 
-enum kg_ui_language { KG_UI_JAPANESE, KG_UI_ENGLISH, KG_UI_LANGUAGES };
+enum kg_ui_language { KG_UI_JAPANESE, KG_UI_ENGLISH };
 
 enum kg_ui_slot {
     KG_UI_MAIN,
