@@ -1,4 +1,5 @@
-/* Why an operation was refused, in one English line with cause and remedy: for the log and for kaigi-ctl. */
+/* Why an operation was refused, in one English line with cause and remedy: for the log and for kaigi-ctl.
+ * Thread: any; a plain value. */
 #pragma once
 
 #include <stdbool.h>
