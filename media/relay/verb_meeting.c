@@ -39,6 +39,12 @@ static void pick_rooms(struct kg_call *call, const char *organization, const str
             /* It may be enrolled later: a slip of the hand should show all the same. */
             snprintf(reason, sizeof reason, "room %s is not enrolled (yet)", m->rooms[i]);
             report(reports, false, 0, m->uid, reason);
+        } else if (!permitted) {
+            snprintf(reason, sizeof reason,
+                     "room %s is invited on the operator's word alone: no room of organization %s, nor of a "
+                     "community with it",
+                     m->rooms[i], organization);
+            report(reports, false, 0, m->uid, reason);
         }
     }
 }
