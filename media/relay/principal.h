@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "base/attr.h"
+
 enum {
     KG_PRINCIPAL_ID_BYTES = 64, /* an id and its NUL */
 };
@@ -16,9 +18,10 @@ enum kg_role_kind {
     KG_ROLE_KINDS
 };
 #define KG_ROLE_BIT(role) (1u << (role))
-/* "operator", "administrator", "auditor". */
+/* "operator", "administrator", "auditor". role < KG_ROLE_KINDS. */
 const char *kg_role_kind_name(enum kg_role_kind role);
-bool kg_role_kind_find(const char *name, enum kg_role_kind *role);
+/* false: there is no such role; *role is left alone. */
+KG_MUST_CHECK bool kg_role_kind_find(const char *name, enum kg_role_kind *role);
 
 struct kg_principal {
     enum kg_role_kind role;
