@@ -196,6 +196,8 @@ json_t *kg_ctl_ask(const struct kg_ctl *ctl, json_t *request)
     }
     json_t *reply = ctl->target.relay ? kg_ctl_ask_remote(ctl, text) : ask_local(ctl, text);
     free(text);
+    if (!ctl->json)
+        kg_ctl_make_printable(reply);
     const char *warning = json_string_value(json_object_get(reply, "warning"));
     if (warning)
         fprintf(stderr, "kaigi-ctl: warning: %s\n", warning);

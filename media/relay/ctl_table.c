@@ -20,6 +20,45 @@ long long kg_ctl_number_of(const json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
+static void clean_lines(json_t *text)
+{
+    size_t left = json_string_length(text), used = 0;
+    const char *from = json_string_value(text);
+    if (kg_utf8_is_clean(from, left))
+        return;
+    char *clean = malloc(left + 1);
+    while (clean && left > 0) {
+        const char *feed = memchr(from, '\n', left);
+        size_t size = feed ? (size_t)(feed - from) : left;
+        used += kg_utf8_clean(from, size, "?", clean + used, left + 1);
+        if (feed)
+            clean[used++] = '\n';
+        size += feed ? 1 : 0;
+        from += size;
+        left -= size;
+    }
+    json_string_setn(text, clean ? clean : "", used);
+    free(clean);
+}
+
+void kg_ctl_make_printable(json_t *reply)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+    if (json_is_string(reply))
+        clean_lines(reply);
+    json_array_foreach(reply, i, value)
+    {
+        kg_ctl_make_printable(value);
+    }
+    json_object_foreach(reply, key, value)
+    {
+        if (strcmp(key, "text") != 0)
+            kg_ctl_make_printable(value);
+    }
+}
+
 /* Cells on a terminal. */
 static int width_of(const char *text)
 {
