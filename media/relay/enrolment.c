@@ -157,17 +157,36 @@ static void tell(struct kg_enrolment_entry *entry, int64_t now_us)
     entry->until_us = KG_MIN(entry->until_us, now_us + KG_ENROLMENT_FETCH_US);
 }
 
+static bool is_of(const struct kg_enrolment_entry *entry, const struct kg_enrolment_source *source)
+{
+    return memcmp(entry->source.network, source->network, sizeof source->network) == 0;
+}
+
+/* The oldest that was refused, of this source or (NULL) of all, gives way: an administrator who refuses one
+ * makes room at once. */
+static bool make_room(struct kg_enrolment *e, const struct kg_enrolment_source *source)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        if (e->entries[i].state != KG_ENROLMENT_REJECTED || (source && !is_of(&e->entries[i], source)))
+            continue;
+        forget(&e->entries[i]);
+        e->count--;
+        memmove(&e->entries[i], &e->entries[i + 1], (e->count - i) * sizeof e->entries[0]);
+        return true;
+    }
+    return false;
+}
+
 static enum kg_enrolment_result add(struct kg_enrolment *e, const struct kg_enrolment_request *request,
                                     int64_t now_us, const struct kg_enrolment_entry **out)
 {
     size_t of_source = 0;
     for (size_t i = 0; i < e->count; i++)
-        of_source += memcmp(e->entries[i].source.network, request->source->network,
-                            sizeof request->source->network) == 0;
-    if (e->count >= KG_ENROLMENT_MAX)
-        return KG_ENROLMENT_FULL;
-    if (of_source >= KG_ENROLMENT_PER_SOURCE)
+        of_source += is_of(&e->entries[i], request->source);
+    if (of_source >= KG_ENROLMENT_PER_SOURCE && !make_room(e, request->source))
         return KG_ENROLMENT_SOURCE_FULL;
+    if (e->count >= KG_ENROLMENT_MAX && !make_room(e, NULL))
+        return KG_ENROLMENT_FULL;
     uint8_t *der = malloc(request->der_size);
     if (!der)
         return KG_ENROLMENT_NO_MEMORY;

@@ -20,8 +20,9 @@ enum {
 };
 #define KG_ENROLMENT_LIFE_US                                                                                 \
     (INT64_C(30) * 60 * 1000000) /* to be approved in; again, to fetch the certificate in */
-#define KG_ENROLMENT_FETCH_US  (INT64_C(60) * 1000000)     /* once fetched: for an answer that was lost */
-#define KG_ENROLMENT_REFUSE_US (INT64_C(5) * 60 * 1000000) /* a refusal is told for so long */
+#define KG_ENROLMENT_FETCH_US (INT64_C(60) * 1000000) /* once fetched: for an answer that was lost */
+#define KG_ENROLMENT_REFUSE_US                                                                               \
+    (INT64_C(5) * 60 * 1000000) /* a refusal is told for so long, unless its place is needed */
 
 /* Where a request comes from: an IPv4 address, or the /64 of an IPv6 one (a host may take any address in it).
  */

@@ -14,6 +14,7 @@
 #include "relay/front.h"
 
 enum {
+    FULL_RETRY_S = 20, /* somebody stands before the device */
     MAX_UNDER_WAY = 2, /* of one room: the second when the first one's connection broke */
     RENEWAL_US = KG_SIGNING_WAIT_US + 8000000, /* the signer's time, the store's, and the way there */
 };
@@ -218,7 +219,7 @@ static void enrol(struct kg_est_server *est, struct kg_front_request *request)
     if (result == KG_ENROLMENT_ADDED)
         tell_of_new(est, entry);
     if (!entry) {
-        kg_front_refuse(request, 503, 60, "too many devices wait for approval; ask again later");
+        kg_front_refuse(request, 503, FULL_RETRY_S, "too many devices wait for approval; ask again later");
     } else if (entry->state == KG_ENROLMENT_READY) {
         answer_certificate(request, entry->certificate);
     } else if (entry->state == KG_ENROLMENT_REJECTED) {

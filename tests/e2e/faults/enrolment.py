@@ -1,15 +1,24 @@
 #!/usr/bin/python3
 """A device without a certificate: its code, the approval, home. And the next certificate, long before the first ends."""
+import base64
+import contextlib
 import hashlib
+import http.client
+import json
+import re
 import shutil
 import sqlite3
+import ssl
 import stat
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from away import sign_again
-from world import NAMES, Room, World, main, run
+from proxy import Proxy
+from world import NAMES, Room, World, main, run, until
 
 CODE = r"code is ([0-9A-Z-]{11}) \(serial \S+, key ([0-9A-F:]{95})\).* \[app\.enrolment-code\]"
 
@@ -35,6 +44,22 @@ def key_of(certificate):
     spki = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).digest().hex(":").upper()
+
+
+def strangers_code(world):
+    """A request of another device at this address; its code."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    body = base64.encodebytes(request.public_bytes(serialization.Encoding.DER))
+    with contextlib.closing(http.client.HTTPSConnection(
+            world.address, world.relay.port, timeout=10,
+            context=ssl.create_default_context(cafile=world.relay.state / "ca.crt"))) as relay:
+        relay.request("POST", "/.well-known/est/simpleenroll", body, {"Content-Type": "application/pkcs10"})
+        answer = relay.getresponse()
+        text = answer.read().decode()
+    assert answer.status == 202, text
+    return re.search("[0-9A-Z]{3}-[0-9A-Z]{3}-[0-9A-Z]{3}", text)[0]
 
 
 def shown_code(a, since=0):
@@ -117,6 +142,41 @@ def refused():
         a.expect(r"\[app\.enrolment-waiting\]", since)
 
 
+def hindered():
+    """One thing in the way after the other: a clock that is behind, a proxy that is away, a relay where too many wait. Each
+    has its page, which goes by itself once the cause is gone, or sooner by touch."""
+    with World(rooms=("room-b",)) as world, Proxy(world) as proxy:
+        codes = [strangers_code(world) for _ in range(8)]
+        a = new_device(world, "room-a")
+        proxy.serves(a)
+        (a.folder / "state").mkdir(mode=0o700)
+        (a.folder / "state/clock").write_text(f"{int(time.time()) + 5}\n")
+        a.start()
+        a.expect(r"tls-not-yet-valid: .* \[app\.enrolment-failed\]")
+        a.wait_for("error.retry")
+        assert "error.home" not in a.targets(), "there is no home yet"
+        a.shot("enrolment-clock")
+
+        a.expect(r"proxy-unreachable: .* \[app\.enrolment-failed\]", seconds=40)
+        a.wait_for("error.retry")
+        a.shot("enrolment-proxy-away")
+        assert len(json.loads(world.relay.must("room", "pending", "--json"))["devices"]) == 8
+        proxy.start()
+        a.touch("error.retry")
+        a.expect(r"\[app\.enrolment-busy\]")
+        until(lambda: "error.retry" not in a.targets(), "the page of enrolment")
+        a.shot("enrolment-full")
+
+        code, _ = shown_code(a)
+        assert code not in world.relay.must("room", "pending")
+        world.relay.must("room", "reject", codes[3])
+        a.expect(r"\[app\.enrolment-waiting\]", seconds=40)
+        done = approve(world, code, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        world.agenda("room-a", "room-b")
+        a.wait_for("home.join", 30)
+
+
 def renewed():
     """A certificate of which nine days are left: a new one with a new key, and the old one is of no use any more."""
     with World(rooms=("room-a",)) as world:
@@ -152,4 +212,4 @@ def renewed():
 
 
 if __name__ == "__main__":
-    main(enrolled, refused, renewed)
+    main(enrolled, refused, hindered, renewed)

@@ -26,6 +26,17 @@ class Proxy(Process):
     def stop(self, kind=signal.SIGKILL):
         return super().stop(kind)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def serves(self, room, password=PASSWORD, host="127.0.0.1"):
+        """The room reaches the relay only through it."""
+        room.configure(*VIDEO, "[media]", "udp=never", "[proxy]", f"host={host}", f"port={self.port}", f"user={USER}",
+                       f"password={password}")
+
 
 class Office(World):
     """Room A reaches the relay only through the proxy; room B, if there is one, directly."""
@@ -44,8 +55,7 @@ class Office(World):
         super().__exit__(*problem)
 
     def behind_proxy(self, password=PASSWORD, host="127.0.0.1"):
-        self.rooms["room-a"].configure(*VIDEO, "[media]", "udp=never", "[proxy]", f"host={host}",
-                                       f"port={self.proxy.port}", f"user={USER}", f"password={password}")
+        self.proxy.serves(self.rooms["room-a"], password, host)
 
 
 def away():

@@ -148,6 +148,37 @@ static void test_two_with_one_code_are_not_approved(void **state)
     kg_enrolment_destroy(e);
 }
 
+static void test_a_refused_one_gives_way(void **state)
+{
+    (void)state;
+    struct kg_enrolment *e = kg_enrolment_create();
+    const struct kg_enrolment_entry *entry;
+    uint8_t hash[KG_EST_HASH_BYTES];
+    char code[KG_EST_CODE_SIZE];
+    for (unsigned i = 1; i <= KG_ENROLMENT_PER_SOURCE; i++) {
+        hash_of(i, 1, hash);
+        assert_int_equal(post(e, hash, "192.0.2.1", 0, &entry), KG_ENROLMENT_ADDED);
+        if (i == 3)
+            strcpy(code, entry->code);
+    }
+    hash_of(50, 1, hash);
+    assert_int_equal(post(e, hash, "192.0.2.9", 1, &entry), KG_ENROLMENT_ADDED);
+    assert_int_equal(kg_enrolment_reject(e, entry->code, 1), 1);
+    hash_of(100, 1, hash);
+    assert_int_equal(post(e, hash, "192.0.2.1", 1, &entry), KG_ENROLMENT_SOURCE_FULL);
+    assert_int_equal(kg_enrolment_reject(e, code, 2), 1);
+    assert_int_equal(post(e, hash, "192.0.2.1", 3, &entry), KG_ENROLMENT_ADDED);
+    assert_int_equal(entry->state, KG_ENROLMENT_WAITING);
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(kg_enrolment_at(e, i)->state, KG_ENROLMENT_WAITING);
+    assert_int_equal(kg_enrolment_at(e, 7)->state, KG_ENROLMENT_REJECTED);
+    assert_ptr_equal(kg_enrolment_at(e, 8), entry);
+    assert_null(kg_enrolment_at(e, 9));
+    hash_of(101, 1, hash);
+    assert_int_equal(post(e, hash, "192.0.2.1", 4, &entry), KG_ENROLMENT_SOURCE_FULL);
+    kg_enrolment_destroy(e);
+}
+
 static void test_a_flood_fills_neither_the_table_nor_anothers_places(void **state)
 {
     (void)state;
@@ -239,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_a_device_is_approved_and_fetches_its_certificate),
         cmocka_unit_test(test_what_nobody_approves_or_fetches_expires),
         cmocka_unit_test(test_two_with_one_code_are_not_approved),
+        cmocka_unit_test(test_a_refused_one_gives_way),
         cmocka_unit_test(test_a_flood_fills_neither_the_table_nor_anothers_places),
         cmocka_unit_test(test_pace_of_one_source),
         cmocka_unit_test(test_pace_of_all),
