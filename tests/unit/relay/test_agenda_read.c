@@ -334,7 +334,7 @@ static void write_script(const char *lines)
 {
     FILE *out = fopen(script, "we");
     assert_non_null(out);
-    fprintf(out, "#!/bin/sh\n%s\n", lines);
+    fprintf(out, "%s%s\n", strncmp(lines, "#!", 2) == 0 ? "" : "#!/bin/sh\n", lines);
     assert_int_equal(fclose(out), 0);
     assert_int_equal(chmod(script, 0700), 0);
 }
@@ -420,8 +420,10 @@ static void nothing_of_the_relay_is_inherited(void **state)
     sigaddset(&blocked, SIGTERM);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    /* dash would clear the mask; bash hands it on to grep. */
     snprintf(lines, sizeof lines,
-             "{ env; ls -l /proc/$$/fd; grep -E '^Sig(Blk|Ign)' /proc/$$/status; } >%s; cat >/dev/null",
+             "#!/bin/bash\n{ env; ls -l /proc/$$/fd; grep -E '^Sig(Blk|Ign)' /proc/self/status; } >%s\n"
+             "cat >/dev/null",
              witness);
     write_script(lines);
     kg_agenda_reading_destroy(read_with(script, "x", 1, LONG_US));
@@ -432,7 +434,7 @@ static void nothing_of_the_relay_is_inherited(void **state)
     size_t size = fread(seen, 1, sizeof seen - 1, in);
     fclose(in);
     seen[size] = '\0';
-    assert_non_null(strstr(seen, "1 -> socket:"));
+    assert_non_null(strstr(seen, " 0 -> socket:"));
     assert_non_null(strstr(seen, "SigBlk:\t0000000000000000"));
     const char *ignored = strstr(seen, "SigIgn:\t");
     assert_non_null(ignored);
