@@ -32,27 +32,50 @@ static void remove_beside(const char *path, const char *suffix)
     unlink(beside);
 }
 
-/* Never deleted: somebody may rescue it. The log is copied, for it is tried with the good copy next. */
-static bool put_aside(const char *path, char aside[PATH_BYTES], struct kg_problem *problem)
+/* A name beside it that nothing has. */
+static bool name_aside(const char *path, char aside[PATH_BYTES], struct kg_problem *problem)
 {
-    char log[PATH_BYTES], aside_log[PATH_BYTES];
-    int taken = -1;
-    for (long long number = (long long)time(NULL); taken != 0; number++) {
+    char log[PATH_BYTES];
+    for (long long number = (long long)time(NULL);; number++) {
         if (snprintf(aside, PATH_BYTES, "%s.corrupt-%lld", path, number) >= PATH_BYTES)
             return kg_problem_set(problem, "the path %s is too long", path);
-        taken = renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE);
-        if (taken != 0 && errno != EEXIST)
-            break;
+        suffixed(log, aside, "-wal");
+        if (access(aside, F_OK) != 0 && access(log, F_OK) != 0)
+            return true;
     }
-    if (taken != 0)
-        return kg_problem_set(problem, "the store %s is damaged and cannot be put aside: %s", path,
-                              strerror(errno));
+}
+
+/* Never deleted: somebody may rescue it. */
+static bool put_aside(const char *path, const char *aside, struct kg_problem *problem)
+{
+    return renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE) == 0 ||
+           kg_problem_set(problem, "%s is damaged and cannot be put aside: %s", path, strerror(errno));
+}
+
+/* A copy, for the log itself is tried with the good copy next. Without it, the log is put aside when it is
+ * given up. */
+static void copy_log_aside(const char *path, const char *aside)
+{
+    char log[PATH_BYTES], aside_log[PATH_BYTES];
     suffixed(log, path, "-wal");
     suffixed(aside_log, aside, "-wal");
-    if (access(log, F_OK) == 0 && !kg_store_copy_file(log, aside_log))
-        kg_log(KG_LOG_WARN, "relay", NULL, "the damaged store's log cannot be kept as %s: %s", aside_log,
-               strerror(errno));
-    return true;
+    if (access(log, F_OK) != 0 || kg_store_copy_file(log, aside_log))
+        return;
+    kg_log(KG_LOG_WARN, "relay", NULL, "the damaged store's log cannot be kept as %s yet: %s", aside_log,
+           strerror(errno));
+    unlink(aside_log);
+}
+
+static bool give_up_log(const char *path, const char *aside, struct kg_problem *problem)
+{
+    char log[PATH_BYTES], aside_log[PATH_BYTES];
+    suffixed(log, path, "-wal");
+    suffixed(aside_log, aside, "-wal");
+    if (access(log, F_OK) != 0)
+        return true;
+    if (access(aside_log, F_OK) != 0)
+        return put_aside(log, aside_log, problem);
+    return unlink(log) == 0 || kg_problem_set(problem, "cannot remove %s: %s", log, strerror(errno));
 }
 
 /* A log that is not this copy's would give a mixture: only what is sound throughout counts. */
@@ -80,23 +103,32 @@ static sqlite3 *try_open(const char *path, enum attempt attempt, struct kg_store
     return NULL;
 }
 
-/* Lays out the files of an attempt. The good copy itself stays where it is, for the next. */
-static bool arrange(const char *path, const char *copy_path, enum attempt attempt, struct kg_problem *problem)
+/* Whole under its name, or not there at all: a copy that was cut off must not pass for a store. */
+static bool put_copy_in_place(const char *path, const char *copy_path, struct kg_problem *problem)
 {
-    remove_beside(path, "-shm");
-    if (attempt != COPY_AND_LOG)
-        remove_beside(path, "-wal");
-    if (attempt == EMPTY) {
-        unlink(path);
-        unlink(copy_path);
-        return true;
-    }
-    if (kg_store_copy_file(copy_path, path))
+    char fresh[PATH_BYTES];
+    suffixed(fresh, path, ".recovering");
+    if (kg_store_copy_file(copy_path, fresh) && rename(fresh, path) == 0 && kg_store_sync_folder(path))
         return true;
     kg_problem_set(problem, "the good copy %s cannot be put in place: %s; free space in the state folder",
                    copy_path, strerror(errno));
-    unlink(path);
+    unlink(fresh);
     return false;
+}
+
+/* Lays out the files of an attempt. The good copy itself stays where it is, for the next. */
+static bool arrange(const char *path, const char *copy_path, const char *aside, enum attempt attempt,
+                    struct kg_problem *problem)
+{
+    char copy_aside[PATH_BYTES];
+    remove_beside(path, "-shm");
+    if (attempt != COPY_AND_LOG && !give_up_log(path, aside, problem))
+        return false;
+    if (attempt != EMPTY)
+        return put_copy_in_place(path, copy_path, problem);
+    unlink(path); /* what the attempt before made of the copy */
+    return access(copy_path, F_OK) != 0 ||
+           (name_aside(copy_path, copy_aside, problem) && put_aside(copy_path, copy_aside, problem));
 }
 
 static void say(sqlite3 *db, enum attempt attempt, const char *aside)
@@ -120,22 +152,24 @@ static void say(sqlite3 *db, enum attempt attempt, const char *aside)
 sqlite3 *kg_store_open_or_recover(const char *path, const char *copy_path, struct kg_store_snapshot *snapshot,
                                   struct kg_problem *problem)
 {
-    char aside[PATH_BYTES] = "";
+    char aside[PATH_BYTES];
     enum kg_store_status status;
     bool gone = access(path, F_OK) != 0, has_copy = access(copy_path, F_OK) == 0;
     sqlite3 *db = gone && has_copy ? NULL : try_open(path, AS_IT_IS, snapshot, &status, problem);
     if (db)
         return db;
-    if (!gone && (status != KG_STORE_CORRUPT || !put_aside(path, aside, problem)))
+    if ((!gone && status != KG_STORE_CORRUPT) || (gone && !has_copy) || !name_aside(path, aside, problem))
         return NULL;
-    if (gone && !has_copy)
+    if (!gone && !put_aside(path, aside, problem))
         return NULL;
+    if (!gone)
+        copy_log_aside(path, aside);
     for (enum attempt attempt = has_copy ? COPY_AND_LOG : EMPTY; attempt < ATTEMPTS; attempt++) {
-        if (!arrange(path, copy_path, attempt, problem))
+        if (!arrange(path, copy_path, aside, attempt, problem))
             return NULL;
         db = try_open(path, attempt, snapshot, &status, problem);
         if (db) {
-            say(db, attempt, aside);
+            say(db, attempt, gone ? "" : aside);
             return db;
         }
         if (status != KG_STORE_CORRUPT)

@@ -120,44 +120,72 @@ static void move_log(const char *store, const char *kept, const char *suffix)
     rename(from, to);
 }
 
-/* The old store's log goes with it: it may hold acknowledged writes that its file does not have yet. */
+/* The old store's log holds acknowledged writes that its file does not have: one file of both can be replaced
+ * in one step. A damaged one keeps its log, which goes along with it. */
+static bool fold_log(const char *store, struct kg_problem *problem)
+{
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(store, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK)
+        code = kg_sql_make_one_file(db);
+    sqlite3_close(db);
+    enum kg_store_status status = kg_store_db_status(code);
+    return (status != KG_STORE_FULL && status != KG_STORE_LOCKED) ||
+           kg_problem_set(problem, "cannot put %s aside: %s", store, kg_store_status_text(status));
+}
+
+/* It has both names until the new one takes its place; where a file can have only one, its old one is gone
+ * meanwhile. */
 static bool keep_old(const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
 {
     kept[0] = '\0';
     if (access(store, F_OK) != 0)
         return true;
+    if (!fold_log(store, problem))
+        return false;
     for (long long number = (long long)time(NULL);; number++) {
         int size = snprintf(kept, PATH_BYTES, "%s.before-restore-%lld", store, number);
         if (size < 0 || size >= PATH_BYTES)
             return kg_problem_set(problem, "the path %s is too long", store);
-        if (renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) == 0)
+        if (link(store, kept) == 0 ||
+            (errno != EEXIST && renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) == 0))
             break;
         if (errno != EEXIST)
             return kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
     }
     move_log(store, kept, "-wal");
     move_log(store, kept, "-shm");
-    return true;
+    return kg_store_sync_folder(kept) ||
+           kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
+}
+
+static void take_back(const char *store, char kept[PATH_BYTES])
+{
+    struct stat is, was;
+    if (kept[0] && stat(kept, &was) == 0) {
+        bool both = stat(store, &is) == 0 && is.st_dev == was.st_dev && is.st_ino == was.st_ino;
+        if ((both ? unlink(kept) : rename(kept, store)) == 0) {
+            move_log(kept, store, "-wal");
+            move_log(kept, store, "-shm");
+        }
+    }
+    kept[0] = '\0';
 }
 
 static bool swap_in(const char *copy, const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
 {
-    if (!keep_old(store, kept, problem))
+    bool ok = keep_old(store, kept, problem);
+    if (ok && (rename(copy, store) != 0 || !kg_store_sync_folder(store)))
+        ok = kg_problem_set(problem, "cannot put the backup in place: %s", strerror(errno));
+    if (!ok) {
+        take_back(store, kept);
         return false;
-    if (rename(copy, store) == 0 && kg_store_sync_folder(store)) {
-        /* The good copy beside the store is of the old one; the relay makes a new one at its start. */
-        char good[PATH_BYTES + 8];
-        snprintf(good, sizeof good, "%s.backup", store);
-        unlink(good);
-        return true;
     }
-    kg_problem_set(problem, "cannot put the backup in place: %s", strerror(errno));
-    if (kept[0] && rename(kept, store) == 0) {
-        move_log(kept, store, "-wal");
-        move_log(kept, store, "-shm");
-        kept[0] = '\0';
-    }
-    return false;
+    /* The good copy beside the store is of the old one; the relay makes a new one at its start. */
+    char good[PATH_BYTES + 8];
+    snprintf(good, sizeof good, "%s.backup", store);
+    unlink(good);
+    return true;
 }
 
 static void remove_copy(const char *copy)

@@ -194,6 +194,32 @@ static void test_damaged_file_loses_nothing(void **state)
     assert_true(rows > 43);
 }
 
+/* Store, good copy and log are damaged: an empty store, and each of the three is kept for whoever may rescue
+ * it. */
+static void test_nothing_damaged_is_thrown_away(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {"", "-wal", ".backup"};
+    struct kg_store_snapshot s = {0};
+    char name[160];
+    struct kg_store *store = open_store(&s);
+    put_organization(store, "kaku", "架空市");
+    assert_true(kg_store_write(store, 1, NULL, 0, &entry));
+    assert_int_equal(result_of(1), KG_STORE_OK);
+    kg_store_close(store);
+    for (size_t i = 0; i < KG_ARRAY_LEN(suffixes); i++) {
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        overwrite(name, "no database any more ", 0);
+        assert_int_equal(truncate(name, 1000), 0);
+    }
+    store = open_store(&s);
+    assert_int_equal(s.organization_count, 0);
+    kg_store_close(store);
+    assert_int_equal(count_files("kaigi.db.corrupt-*[0-9]"), 1);
+    assert_int_equal(count_files("kaigi.db.corrupt-*-wal"), 1);
+    assert_int_equal(count_files("kaigi.db.backup.corrupt-*[0-9]"), 1);
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
@@ -205,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_changes_nothing, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_locked_refuses_and_recovers, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_read_only, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_damaged_is_thrown_away, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_newer_store_is_refused, store_set_up, store_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
