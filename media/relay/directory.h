@@ -14,6 +14,9 @@
 
 struct kg_directory;
 
+/* Of one organization, so that none fills the memory that all share: five files of the largest there are. */
+enum { KG_DIRECTORY_MAX_MEETINGS = 50000 };
+
 /* NULL when memory is short. */
 struct kg_directory *kg_directory_create(void);
 void kg_directory_destroy(struct kg_directory *directory);
@@ -103,6 +106,8 @@ KG_MUST_CHECK bool kg_directory_put_meeting(struct kg_directory *directory, cons
 const struct kg_meeting *kg_directory_meeting(const struct kg_directory *directory, const char *id);
 /* The organization's part of a meeting's id. */
 void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES]);
+/* Of one organization. */
+size_t kg_directory_meeting_count(const struct kg_directory *directory, const char *organization);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
 /* Another number whenever what a room's agenda tells may have changed: meetings that list it, rooms and

@@ -98,6 +98,19 @@ void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES
     snprintf(organization, KG_CA_ID_BYTES, "%.*s", size, id);
 }
 
+size_t kg_directory_meeting_count(const struct kg_directory *d, const char *organization)
+{
+    size_t count = 0, size = strlen(organization);
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, d->meetings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct kg_meeting *m = value;
+        count += strncmp(m->uid, organization, size) == 0 && m->uid[size] == '/';
+    }
+    return count;
+}
+
 static bool ended_before(const struct kg_meeting *meeting, const void *before_us)
 {
     return meeting->end_us < *(const int64_t *)before_us;

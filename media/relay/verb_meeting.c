@@ -49,9 +49,10 @@ static void pick_rooms(struct kg_call *call, const char *organization, const str
     }
 }
 
-/* false: left out, which is reported. */
+/* planned: how many the organization has, this one included when it is taken. false: left out, which is
+ * reported. */
 static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char *id, int id_size,
-                    json_t *reports)
+                    size_t *planned, json_t *reports)
 {
     char reason[160];
     if (id_size > KG_CHECK_MEETING_BYTES) {
@@ -59,6 +60,13 @@ static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char
         return false;
     }
     const struct kg_meeting *known = kg_directory_meeting(call->verbs->params.directory, id);
+    if (!known && *planned >= KG_DIRECTORY_MAX_MEETINGS) {
+        snprintf(reason, sizeof reason, "the organization has %d meetings planned, the most there may be",
+                 KG_DIRECTORY_MAX_MEETINGS);
+        report(reports, true, 0, m->uid, reason);
+        return false;
+    }
+    *planned += !known;
     if (!known || m->sequence >= known->sequence)
         return true;
     snprintf(reason, sizeof reason, "older than what the relay has (SEQUENCE %u, known %u)", m->sequence,
@@ -79,6 +87,7 @@ void kg_verb_agenda_import(struct kg_call *call)
     }
     json_t *reports = json_array();
     int imported = 0;
+    size_t planned = kg_directory_meeting_count(call->verbs->params.directory, organization->id);
     for (size_t i = 0; i < agenda->report_count; i++)
         report(reports, agenda->reports[i].severity == KG_AGENDA_BAD, agenda->reports[i].line,
                agenda->reports[i].uid, agenda->reports[i].reason);
@@ -86,7 +95,7 @@ void kg_verb_agenda_import(struct kg_call *call)
         struct kg_meeting meeting = agenda->meetings[i];
         char id[KG_CHECK_MEETING_BYTES + KG_CA_ID_BYTES + 2], *rooms[KG_AGENDA_MAX_ROOMS];
         int size = snprintf(id, sizeof id, "%s/%s", organization->id, meeting.uid);
-        if (!is_news(call, &meeting, id, size, reports))
+        if (!is_news(call, &meeting, id, size, &planned, reports))
             continue;
         meeting.room_count = 0;
         meeting.rooms = rooms;

@@ -8,11 +8,13 @@
 
 #include "unit/relay/verbs_world.h"
 
-#define CALENDAR(room)                                                                                       \
+#define EVENT(uid, attendee)                                                                                 \
     "\"BEGIN:VCALENDAR\\r\\nVERSION:2.0\\r\\nPRODID:-//t//t//"                                               \
-    "EN\\r\\nBEGIN:VEVENT\\r\\nUID:new\\r\\nDTSTAMP:"                                                        \
-    "20260101T000000Z\\r\\nDTSTART:20300101T000000Z\\r\\nDTEND:20300101T010000Z\\r\\nSUMMARY:x\\r\\n"        \
-    "ATTENDEE;CUTYPE=ROOM:mailto:" room "@x.invalid\\r\\nEND:VEVENT\\r\\nEND:VCALENDAR\\r\\n\""
+    "EN\\r\\nBEGIN:VEVENT\\r\\nUID:" uid "\\r\\nDTSTAMP:20260101T000000Z\\r\\n"                              \
+    "DTSTART:20300101T000000Z\\r\\nDTEND:20300101T010000Z\\r\\nSUMMARY:x\\r\\n" attendee                     \
+    "END:VEVENT\\r\\nEND:VCALENDAR\\r\\n\""
+#define CALENDAR(room) EVENT("new", "ATTENDEE;CUTYPE=ROOM:mailto:" room "@x.invalid\\r\\n")
+#define OTHER_CALENDAR EVENT("newer", "")
 
 #define DEVICE                                                                                               \
     ",'code':'000-000-000','fingerprint':'"                                                                  \
@@ -475,6 +477,39 @@ static void test_an_invitation_ends_with_its_community(void **state)
     verbs_world_end(&w);
 }
 
+/* Nobody's meetings crowd out the others': a full plan takes changes, but nothing new. */
+static void test_an_organization_has_so_many_meetings(void **state)
+{
+    struct verbs_world w;
+    const struct kg_principal boss = verbs_someone(KG_ROLE_ADMINISTRATOR, "b-cho-boss", "b-cho"),
+                              ours = verbs_someone(KG_ROLE_ADMINISTRATOR, "a-shi-boss", "a-shi");
+    struct kg_meeting m = {.title = "", .description = "", .organizer = "", .location = "", .end_us = 1};
+    char uid[40];
+    bool ok;
+    (void)state;
+    verbs_world_fill(&w);
+    assert_int_equal(kg_directory_meeting_count(w.directory, "b-cho"), 1);
+    assert_int_equal(kg_directory_meeting_count(w.directory, "b"), 0);
+    m.uid = uid;
+    for (int i = 1; i < KG_DIRECTORY_MAX_MEETINGS - 1; i++) {
+        snprintf(uid, sizeof uid, "b-cho/%d", i);
+        assert_true(kg_directory_put_meeting(w.directory, &m));
+    }
+    for (int again = 0; again < 2; again++) { /* the last one there is room for, then a change of it */
+        char *reply = ask(&w, &boss, "agenda-import", "'calendar':" CALENDAR("b-cho-1"), &ok);
+        assert_true(ok && strstr(reply, "\"imported\": 1"));
+        free(reply);
+    }
+    assert_int_equal(kg_directory_meeting_count(w.directory, "b-cho"), KG_DIRECTORY_MAX_MEETINGS);
+    char *reply = ask(&w, &boss, "agenda-import", "'calendar':" OTHER_CALENDAR, &ok);
+    assert_true(ok && strstr(reply, "\"imported\": 0") && strstr(reply, "the most there may be"));
+    free(reply);
+    reply = ask(&w, &ours, "agenda-import", "'calendar':" CALENDAR("a-shi-1"), &ok);
+    assert_true(ok && strstr(reply, "\"imported\": 1"));
+    free(reply);
+    verbs_world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_the_same_is_granted_for_ones_own),
         cmocka_unit_test(test_only_communities_open_a_meeting_to_others),
         cmocka_unit_test(test_an_invitation_ends_with_its_community),
+        cmocka_unit_test(test_an_organization_has_so_many_meetings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
