@@ -217,7 +217,7 @@ static struct kg_agenda *ask(const char *program, const char *text, size_t size,
     int64_t wait_us = p->deadline_us ? p->deadline_us : KG_AGENDA_READ_DEADLINE_US;
     struct talk t = {.deadline_us = kg_clock_now_us() + wait_us, .text = text, .text_size = size};
     int ends[2];
-    pid_t pid;
+    pid_t pid = -1;
     kg_agenda_question_encode(&question, t.head);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         kg_problem_set(problem, "cannot make a socket to read the calendar: %s", strerror(errno));

@@ -50,7 +50,7 @@ size_t kg_agenda_answer_bytes(const struct kg_agenda *agenda);
 /* out has kg_agenda_answer_bytes. */
 void kg_agenda_answer_encode(const struct kg_agenda *agenda, uint8_t *out);
 /* An agenda whose every value is within the bounds of agenda.h and fit to be stored and written again:
- * counts, UTF-8 without control characters, room ids, start < end, meetings in their order and in the window.
- * NULL: it is none, or memory is short; *wrong says where, in words of ours only. */
+ * counts, UTF-8 with nothing treacherous (base/utf8.h), room ids, start < end, meetings in their order and in
+ * the window. NULL: it is none, or memory is short; *wrong says where, in words of ours only. */
 KG_MUST_CHECK struct kg_agenda *kg_agenda_answer_decode(const uint8_t *bytes, size_t size, int64_t from_us,
                                                         int64_t to_us, const char **wrong);
