@@ -45,7 +45,7 @@ static void swap_draft(const char *name)
 static int on_file(enum kg_hooked_what what, const char *name)
 {
     const char *full = atomic_load(&full_name), *end = strrchr(name, '/');
-    if (what == KG_HOOKED_OPEN && swap != LEAVE && strcmp(end, "/copy.db") == 0)
+    if (what == KG_HOOKED_OPEN && strstr(name, "/copy.new-") && strcmp(end, "/copy.db") == 0 && swap != LEAVE)
         swap_draft(name);
     if (what != KG_HOOKED_WRITE || !full || !strstr(name, full) || atomic_fetch_sub(&room_for, 1) > 0)
         return SQLITE_OK;
