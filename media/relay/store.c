@@ -155,9 +155,12 @@ static void keep_good_copy(struct kg_store *store)
     if (atomic_exchange(&store->copy_failed, false))
         store->copy_wanted = true;
     if (now_us < atomic_load(&store->next_copy_us) ||
-        (!store->copy_wanted && store->log_pages < COPY_LOG_PAGES) ||
-        kg_sql_integer(store->db, "PRAGMA page_count", &pages) != SQLITE_OK)
+        (!store->copy_wanted && store->log_pages < COPY_LOG_PAGES))
         return;
+    if (kg_sql_integer(store->db, "PRAGMA page_count", &pages) != SQLITE_OK) {
+        atomic_store(&store->next_copy_us, now_us + store->copy_retry_us);
+        return;
+    }
     pages = KG_MAX(COPY_LOG_PAGES, pages / 4);
     if (store->log_pages > LONGEST_LOG * pages) {
         copy_now(store);

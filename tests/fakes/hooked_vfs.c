@@ -24,7 +24,9 @@ static int on_close(sqlite3_file *base)
 
 static int on_read(sqlite3_file *base, void *out, int size, sqlite3_int64 at)
 {
-    return real(base)->pMethods->xRead(real(base), out, size, at);
+    const char *name = ((struct handle *)base)->name;
+    int code = name ? hook(KG_HOOKED_READ, name) : SQLITE_OK;
+    return code == SQLITE_OK ? real(base)->pMethods->xRead(real(base), out, size, at) : code;
 }
 
 static int on_write(sqlite3_file *base, const void *data, int size, sqlite3_int64 at)

@@ -1,7 +1,7 @@
-/* The system's files for SQLite, with a test's word before each is opened or written. */
+/* The system's files for SQLite, with a test's word before each is opened, read or written. */
 #pragma once
 
-enum kg_hooked_what { KG_HOOKED_OPEN, KG_HOOKED_WRITE };
+enum kg_hooked_what { KG_HOOKED_OPEN, KG_HOOKED_READ, KG_HOOKED_WRITE };
 /* SQLITE_OK: go on; anything else is what SQLite gets instead. In the thread that uses the file. */
 typedef int kg_hook(enum kg_hooked_what what, const char *name);
 

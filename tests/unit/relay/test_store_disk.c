@@ -21,6 +21,8 @@ static const char precious[] = "not a copy of anything\n";
 static const char *_Atomic full_name; /* no room for files with this in their names */
 static atomic_int room_for;           /* writes that still fit there */
 static atomic_int denied;             /* that did not */
+static atomic_bool unreadable;        /* the store, from now on */
+static atomic_int unread;
 static enum { LEAVE, BY_LINK, BY_FILE, BY_FOLDER } swap;
 
 /* As whoever may write to the folder would: our draft's file, or all of its folder, goes, and his comes. */
@@ -47,6 +49,10 @@ static int on_file(enum kg_hooked_what what, const char *name)
     const char *full = atomic_load(&full_name), *end = strrchr(name, '/');
     if (what == KG_HOOKED_OPEN && strstr(name, "/copy.new-") && strcmp(end, "/copy.db") == 0 && swap != LEAVE)
         swap_draft(name);
+    if (what == KG_HOOKED_READ && atomic_load(&unreadable)) {
+        atomic_fetch_add(&unread, 1);
+        return SQLITE_IOERR_READ;
+    }
     if (what != KG_HOOKED_WRITE || !full || !strstr(name, full) || atomic_fetch_sub(&room_for, 1) > 0)
         return SQLITE_OK;
     atomic_fetch_add(&denied, 1);
@@ -211,6 +217,38 @@ static void test_a_good_copy_that_failed_is_made_later(void **state)
     assert_int_equal(count_files("kaigi.db.backup*"), 1);
 }
 
+/* A store that cannot be read for a copy is looked at again after the same pause, not all the time. */
+static void test_an_unreadable_store_is_left_in_peace(void **state)
+{
+    (void)state;
+    struct kg_store_snapshot s = {0};
+    struct kg_problem problem;
+    const struct kg_store_params params = {.path = path, .results = results, .copy_retry_us = 20000};
+    sqlite3 *other;
+    fill(".backup.new-", 0);
+    struct kg_store *store = kg_store_open(&params, &s, &problem);
+    assert_non_null(store);
+    /* What it remembers of the file is out of date: it must read. */
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "PRAGMA user_version = 5", NULL, NULL, NULL), SQLITE_OK);
+    atomic_store(&unreadable, true);
+    int64_t until_us = kg_clock_now_us() + 10000000;
+    while (atomic_load(&unread) == 0 && kg_clock_now_us() < until_us)
+        usleep(5000);
+    atomic_store(&unread, 0);
+    usleep(200000);
+    int looks = atomic_load(&unread);
+    atomic_store(&unreadable, false);
+    if (looks > 100)
+        fail_msg("read %d times in 200 ms", looks);
+    fill(NULL, 0);
+    char copy[160];
+    snprintf(copy, sizeof copy, "%s.backup", path);
+    assert_true(appears(copy));
+    sqlite3_close(other);
+    kg_store_close(store);
+}
+
 static void check_untouched(struct kg_problem *problem)
 {
     struct kg_store_snapshot s = {0};
@@ -318,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_draft_that_was_swapped_is_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_power_cut_left_is_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_good_copy_that_failed_is_made_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_store_is_left_in_peace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_while_restoring, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_while_copying, set_up, tear_down),
     };
