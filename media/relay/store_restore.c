@@ -112,12 +112,22 @@ static bool check_backup(const char *copy, const char *backup, struct kg_audit_v
     return ok;
 }
 
-static void move_log(const char *store, const char *kept, const char *suffix)
+static void move_beside(const char *store, const char *kept, const char *suffix)
 {
     char from[PATH_BYTES + 8], to[PATH_BYTES + 8];
     snprintf(from, sizeof from, "%s%s", store, suffix);
     snprintf(to, sizeof to, "%s%s", kept, suffix);
     rename(from, to);
+}
+
+/* false: a log is still there, which SQLite would take for the next store's. */
+static bool move_log(const char *store, const char *kept, struct kg_problem *problem)
+{
+    char log[PATH_BYTES + 8];
+    snprintf(log, sizeof log, "%s-wal", store);
+    move_beside(store, kept, "-wal");
+    move_beside(store, kept, "-shm");
+    return access(log, F_OK) != 0 || kg_problem_set(problem, "cannot put %s aside: %s", log, strerror(errno));
 }
 
 /* The old store's log holds acknowledged writes that its file does not have: one file of both can be replaced
@@ -134,42 +144,47 @@ static bool fold_log(const char *store, struct kg_problem *problem)
            kg_problem_set(problem, "cannot put %s aside: %s", store, kg_store_status_text(status));
 }
 
-/* It has both names until the new one takes its place; where a file can have only one, its old one is gone
- * meanwhile. */
-static bool keep_old(const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
+/* A name beside it that neither a store nor its log has. */
+static bool name_kept(const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
 {
-    kept[0] = '\0';
-    if (access(store, F_OK) != 0)
-        return true;
-    if (!fold_log(store, problem))
-        return false;
+    char log[PATH_BYTES + 8];
     for (long long number = (long long)time(NULL);; number++) {
         int size = snprintf(kept, PATH_BYTES, "%s.before-restore-%lld", store, number);
         if (size < 0 || size >= PATH_BYTES)
             return kg_problem_set(problem, "the path %s is too long", store);
-        if (link(store, kept) == 0 ||
-            (errno != EEXIST && renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) == 0))
-            break;
-        if (errno != EEXIST)
-            return kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
+        snprintf(log, sizeof log, "%s-wal", kept);
+        if (access(kept, F_OK) != 0 && access(log, F_OK) != 0)
+            return true;
     }
-    move_log(store, kept, "-wal");
-    move_log(store, kept, "-shm");
-    return kg_store_sync_folder(kept) ||
-           kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
 }
 
-static void take_back(const char *store, char kept[PATH_BYTES])
+/* It has both names until the new one takes its place; where a file can have only one, its old one is gone
+ * meanwhile. A log without its store goes too. */
+static bool keep_old(const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
+{
+    bool gone = access(store, F_OK) != 0;
+    if (!name_kept(store, kept, problem) || (!gone && !fold_log(store, problem)))
+        return false;
+    if (!gone && link(store, kept) != 0 && renameat2(AT_FDCWD, store, AT_FDCWD, kept, RENAME_NOREPLACE) != 0)
+        return kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno));
+    return move_log(store, kept, problem) &&
+           (kg_store_sync_folder(kept) ||
+            kg_problem_set(problem, "cannot put %s aside: %s", store, strerror(errno)));
+}
+
+/* As it was before, whatever of it was put aside. */
+static void take_back(const char *store, const char *kept)
 {
     struct stat is, was;
-    if (kept[0] && stat(kept, &was) == 0) {
+    if (stat(kept, &was) == 0) {
         bool both = stat(store, &is) == 0 && is.st_dev == was.st_dev && is.st_ino == was.st_ino;
-        if ((both ? unlink(kept) : rename(kept, store)) == 0) {
-            move_log(kept, store, "-wal");
-            move_log(kept, store, "-shm");
-        }
+        if ((both ? unlink(kept) : rename(kept, store)) != 0)
+            return;
+    } else if (access(store, F_OK) == 0) {
+        return;
     }
-    kept[0] = '\0';
+    move_beside(kept, store, "-wal");
+    move_beside(kept, store, "-shm");
 }
 
 static bool swap_in(const char *copy, const char *store, char kept[PATH_BYTES], struct kg_problem *problem)
@@ -179,8 +194,11 @@ static bool swap_in(const char *copy, const char *store, char kept[PATH_BYTES], 
         ok = kg_problem_set(problem, "cannot put the backup in place: %s", strerror(errno));
     if (!ok) {
         take_back(store, kept);
+        kept[0] = '\0';
         return false;
     }
+    if (access(kept, F_OK) != 0)
+        kept[0] = '\0';
     /* The good copy beside the store is of the old one; the relay makes a new one at its start. */
     char good[PATH_BYTES + 8];
     snprintf(good, sizeof good, "%s.backup", store);

@@ -198,12 +198,29 @@ static void test_a_restoration_cut_at_each_step(void **state)
     assert_int_equal(look(0).organizations, 1);
 }
 
+/* A log whose store is gone must not be taken for the restored one's. */
+static void test_a_log_without_its_store(void **state)
+{
+    (void)state;
+    char name[160];
+    copy_store();
+    assert_int_equal(unlink(work_path), 0);
+    assert_true(restore());
+    snprintf(name, sizeof name, "%s-wal", work_path);
+    assert_int_not_equal(access(name, F_OK), 0);
+    struct found found = look(0);
+    assert_int_equal(found.organizations, 1);
+    assert_int_equal(found.rows, 2); /* the backup's, and that it was restored */
+    assert_int_equal(count_files("work/kaigi.db.before-restore-*-wal"), 1);
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_recovery_cut_at_each_step, make_store, store_tear_down),
         cmocka_unit_test_setup_teardown(test_a_restoration_cut_at_each_step, make_store, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_log_without_its_store, make_store, store_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
