@@ -78,6 +78,23 @@ static bool give_up_log(const char *path, const char *aside, struct kg_problem *
     return unlink(log) == 0 || kg_problem_set(problem, "cannot remove %s: %s", log, strerror(errno));
 }
 
+/* Where neither the store nor a copy is left, a log alone would be deleted by SQLite. */
+static bool keep_orphan(const char *path, struct kg_problem *problem)
+{
+    char aside[PATH_BYTES], log[PATH_BYTES];
+    suffixed(log, path, "-wal");
+    if (access(log, F_OK) != 0)
+        return true;
+    if (!name_aside(path, aside, problem) || !give_up_log(path, aside, problem))
+        return false;
+    kg_log(KG_LOG_ERROR, "relay", "store.lost",
+           "the store %s is gone, its log is kept as %s-wal: restore a backup with \"kaigi-ctl restore\", or "
+           "add "
+           "rooms and import the agenda again",
+           path, aside);
+    return true;
+}
+
 /* A log that is not this copy's would give a mixture: only what is sound throughout counts. */
 static bool is_sound(sqlite3 *db)
 {
@@ -155,6 +172,8 @@ sqlite3 *kg_store_open_or_recover(const char *path, const char *copy_path, struc
     char aside[PATH_BYTES];
     enum kg_store_status status;
     bool gone = access(path, F_OK) != 0, has_copy = access(copy_path, F_OK) == 0;
+    if (gone && !has_copy && !keep_orphan(path, problem))
+        return NULL;
     sqlite3 *db = gone && has_copy ? NULL : try_open(path, AS_IT_IS, snapshot, &status, problem);
     if (db)
         return db;

@@ -214,12 +214,25 @@ static void test_a_log_without_its_store(void **state)
     assert_int_equal(count_files("work/kaigi.db.before-restore-*-wal"), 1);
 }
 
+/* Somebody may still rescue what it holds. */
+static void test_a_log_alone_is_kept(void **state)
+{
+    (void)state;
+    char copy[160];
+    copy_store();
+    snprintf(copy, sizeof copy, "%s.backup", work_path);
+    assert_int_equal(unlink(work_path) + unlink(copy), 0);
+    assert_int_equal(look(0).organizations, 0);
+    assert_int_equal(count_files("work/kaigi.db.corrupt-*-wal"), 1);
+}
+
 int main(void)
 {
     kg_log_setup(KG_LOG_ERROR, KG_LOG_TEXT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_recovery_cut_at_each_step, make_store, store_tear_down),
         cmocka_unit_test_setup_teardown(test_a_restoration_cut_at_each_step, make_store, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_log_alone_is_kept, make_store, store_tear_down),
         cmocka_unit_test_setup_teardown(test_a_log_without_its_store, make_store, store_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
