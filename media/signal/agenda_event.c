@@ -158,11 +158,16 @@ static void set_bounded(struct kg_agenda_builder *b, char **out, const char *tex
     char *clean = copy_clean(text, lines, &changed);
     if (changed)
         kg_agenda_report_add(b, KG_AGENDA_NOTE, line, "characters that hide or turn text are left out");
+    if (!clean) {
+        b->out_of_memory = true;
+        return;
+    }
     const char *from = clean;
-    while (from && is_blank(*from))
+    while (is_blank(*from))
         from++;
-    size_t size = from ? strlen(from) : 0;
-    if (size > max) {
+    size_t size = strlen(from);
+    bool cut = size > max;
+    if (cut) {
         size = max;
         while (size > 0 && ((unsigned char)from[size] & 0xc0) == 0x80)
             size--;
@@ -170,10 +175,10 @@ static void set_bounded(struct kg_agenda_builder *b, char **out, const char *tex
     }
     while (size > 0 && is_blank(from[size - 1]))
         size--;
-    *out = from ? strndup(from, size) : NULL;
-    if (!*out)
-        b->out_of_memory = true;
-    free(clean);
+    memmove(clean, from, size);
+    clean[size] = '\0';
+    char *fitting = cut ? realloc(clean, size + 1) : NULL;
+    *out = fitting ? fitting : clean;
 }
 
 static void set_text(struct kg_agenda_builder *b, char **out, const char *text, bool lines, uint32_t line)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "relay/agenda_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(b && b->meeting_count == a->meeting_count);
     for (size_t i = 0; i < a->meeting_count; i++) {
         const struct kg_meeting *x = &a->meetings[i], *y = &b->meetings[i];
+        must(kg_utf8_is_clean(x->uid, strlen(x->uid)) && kg_utf8_is_clean(x->title, strlen(x->title)) &&
+             kg_utf8_is_clean(x->organizer, strlen(x->organizer)) &&
+             kg_utf8_is_clean(x->location, strlen(x->location)));
         must(strcmp(x->uid, y->uid) == 0 && strcmp(x->title, y->title) == 0 &&
              strcmp(x->description, y->description) == 0 && strcmp(x->organizer, y->organizer) == 0);
         must(x->site_count == y->site_count && x->site_total == y->site_total);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "signal/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,6 +21,17 @@ static bool from_the_future(const struct kg_message *m)
            (m->type == KG_MESSAGE_ERROR && m->error.code == KG_ERROR_OTHER);
 }
 
+/* What goes on other rooms' screens neither steers nor hides nor turns anything. */
+static void check_names(const struct kg_participant *participants, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct kg_participant *p = &participants[i];
+        must(kg_utf8_is_clean(p->organization, strlen(p->organization)) &&
+             kg_utf8_is_clean(p->department, strlen(p->department)) &&
+             kg_utf8_is_clean(p->name, strlen(p->name)));
+    }
+}
+
 static void try_from(enum kg_message_from from, const uint8_t *data, size_t size)
 {
     struct kg_message_error error;
@@ -35,6 +47,10 @@ static void try_from(enum kg_message_from from, const uint8_t *data, size_t size
         free(text);
         return;
     }
+    if (m->type == KG_MESSAGE_JOINED)
+        check_names(m->joined.participants, m->joined.participant_count);
+    if (m->type == KG_MESSAGE_PARTICIPANTS)
+        check_names(m->participants.participants, m->participants.participant_count);
     size_t length;
     char *text = kg_message_encode(m, &length);
     if (!from_the_future(m) && text) {
