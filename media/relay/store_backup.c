@@ -38,7 +38,8 @@ int kg_store_check_pages(sqlite3 *db, bool quick)
 bool kg_store_sync_folder(const char *path)
 {
     char copy[PATH_BYTES];
-    snprintf(copy, sizeof copy, "%s", path);
+    if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
+        return false;
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
