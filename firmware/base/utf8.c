@@ -50,6 +50,9 @@ bool kg_utf8_is_treacherous(uint32_t c)
         {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, /* formats of shorthand and music */
         {0xe0000, 0xe00ff}, {0xe01f0, 0xe0fff}, /* tags; between them, selectors */
     };
+    /* Nearly everything: ASCII, kana, kanji. */
+    if ((c >= 0x20 && c < 0x7f) || (c > 0x3164 && c < 0xfdd0))
+        return false;
     for (size_t i = 0; i < KG_ARRAY_LEN(ranges); i++) {
         if (c <= ranges[i].last)
             return c >= ranges[i].first || (c & 0xfffe) == 0xfffe;
