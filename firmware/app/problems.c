@@ -87,7 +87,7 @@ enum kg_problem kg_problem_of_loss(enum kg_media_loss loss)
     return KG_PROBLEM_INTERNAL;
 }
 
-bool kg_problem_retryable(enum kg_problem problem)
+static bool is_retryable(enum kg_problem problem)
 {
     switch (problem) {
     case KG_PROBLEM_NONE:
@@ -103,6 +103,6 @@ void kg_problem_fill(struct kg_room_error *error, enum kg_problem problem, const
 {
     memset(error, 0, sizeof *error);
     error->problem = problem;
-    error->retryable = kg_problem_retryable(problem);
+    error->retryable = is_retryable(problem);
     kg_room_text_set(error->detail, sizeof error->detail, detail);
 }

@@ -13,6 +13,5 @@ enum kg_problem kg_problem_of_close(enum kg_ws_failure failure);
 /* The relay's answer to a join. KG_PROBLEM_NONE: not final, the machine tries again by itself. */
 enum kg_problem kg_problem_of_error(enum kg_error_code code);
 enum kg_problem kg_problem_of_loss(enum kg_media_loss loss);
-/* Whether 「もう一度試す」 can help without anybody changing something first. */
-bool kg_problem_retryable(enum kg_problem problem);
+/* Also says whether 「もう一度試す」 can help without anybody changing something first. */
 void kg_problem_fill(struct kg_room_error *error, enum kg_problem problem, const char *detail);

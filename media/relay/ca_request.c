@@ -10,7 +10,7 @@
 static const char begin_line[] = "-----BEGIN CERTIFICATE REQUEST-----";
 static const char begin_new_line[] = "-----BEGIN NEW CERTIFICATE REQUEST-----";
 
-bool kg_ca_key_strong(EVP_PKEY *key, char text[48], struct kg_problem *problem)
+static bool key_strong(EVP_PKEY *key, char text[48], struct kg_problem *problem)
 {
     int bits = EVP_PKEY_get_bits(key);
     const char *type = EVP_PKEY_get0_type_name(key);
@@ -101,7 +101,7 @@ static bool judge(X509_REQ *request, struct kg_ca_request *out, struct kg_proble
     EVP_PKEY *key = X509_REQ_get0_pubkey(request);
     if (!key)
         return kg_problem_set(problem, "the certificate request holds no usable public key");
-    if (!kg_ca_key_strong(key, out->key_text, problem) || !digest_strong(request, problem))
+    if (!key_strong(key, out->key_text, problem) || !digest_strong(request, problem))
         return false;
     if (X509_REQ_verify(request, key) != 1)
         return kg_problem_set(problem,

@@ -27,6 +27,3 @@ struct kg_ca_request {
 KG_MUST_CHECK bool kg_ca_request_read(const void *bytes, size_t size, struct kg_ca_request *out,
                                       struct kg_problem *problem);
 void kg_ca_request_finish(struct kg_ca_request *request);
-
-/* The same rule for a key that came in a certificate. */
-KG_MUST_CHECK bool kg_ca_key_strong(EVP_PKEY *key, char text[48], struct kg_problem *problem);
