@@ -42,7 +42,7 @@ uint64_t kg_syslog_lost(const struct kg_syslog *syslog);
 
 /* One message without framing: PRI 13 (log audit) with severity notice, or warning for what was refused or
  * failed; MSGID is the event id; the fields are structured data "audit@PEN", texts in UTF-8 escaped as
- * §6.3.3 asks, control characters as spaces; MSG is the BOM and one line. Returns its length, at most
- * size - 1; NUL-terminated. size ≥ 1024. */
+ * §6.3.3 asks, what kg_utf8_is_treacherous as spaces; MSG is the BOM and one line. Returns its length, at
+ * most size - 1; NUL-terminated. size ≥ 1024. */
 size_t kg_syslog_format(const struct kg_audit_row *row, const char *hostname, long pid, char *out,
                         size_t size);
