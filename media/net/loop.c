@@ -17,7 +17,7 @@
 /* Our descriptors live in an epoll set, of which libwebsockets sees only the set's own descriptor: it polls
  * in whole milliseconds, which is too coarse for pacing, and spins on a UDP socket that has an error to
  * report. */
-enum { EVENTS_AT_ONCE = 16, TIMERS_AT_ONCE = 64 };
+enum { EVENTS_AT_ONCE = 16, TIMERS_AT_ONCE = 64, ROUNDS_AT_ONCE = 4 };
 
 struct kg_loop_watch {
     struct kg_loop *loop;
@@ -25,6 +25,7 @@ struct kg_loop_watch {
     void (*readable)(void *user);
     void *user;
     bool dead;
+    uint64_t turn; /* in which it was called last */
     struct kg_loop_watch *next;
 };
 
@@ -36,6 +37,7 @@ struct kg_loop {
     int64_t armed_us;             /* what timer_fd is set to; 0: nothing */
     struct kg_loop_watch *watches;
     unsigned dead_watches;
+    uint64_t turn;
     struct kg_owner owner;
 };
 
@@ -87,22 +89,36 @@ static void drain(int fd)
     }
 }
 
-static void run_ready(struct kg_loop *loop)
+/* false: nothing new was ready. */
+static bool run_events(struct kg_loop *loop)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, 0);
+    bool ran = false;
     for (int i = 0; i < count; i++) {
         struct kg_loop_watch *watch = events[i].data.ptr;
         if (!watch) {
             drain(loop->timer_fd);
             loop->armed_us = 0;
-        } else if (!watch->dead) {
+        } else if (!watch->dead && watch->turn != loop->turn) {
+            watch->turn = loop->turn;
             watch->readable(watch->user);
+            ran = true;
         }
     }
     fire_timers(loop);
     arm(loop);
     free_dead_watches(loop);
+    return ran;
+}
+
+/* What becomes readable meanwhile is read in the same turn, each descriptor once: libwebsockets' next turn
+ * asks all its connections, and of thousands that takes milliseconds. */
+static void run_ready(struct kg_loop *loop)
+{
+    loop->turn++;
+    for (int i = 0; i < ROUNDS_AT_ONCE && run_events(loop); i++) {
+    }
 }
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
