@@ -1,5 +1,6 @@
 #include "relay/verb.h"
 
+#include <assert.h>
 #include <glib.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ static void wait_for_turn(struct kg_call *call)
 static void end_refused(struct kg_call *call, enum kg_audit_result result)
 {
     struct kg_verbs *verbs = call->verbs;
+    assert(!call->looks);
     call->refused = true;
     call->answer = NULL;
     if (verbs->writing == call)
@@ -188,21 +190,43 @@ static void end_unnoted(struct kg_call *call, const char *why)
     finish(call);
 }
 
-void kg_call_reply(struct kg_call *call, json_t *reply)
+static void note_look(struct kg_call *call, enum kg_audit_result result)
 {
-    struct kg_store *store = call->verbs->params.store;
     uint64_t lost;
-    enum kg_store_status health = kg_store_health(store, &lost);
-    enum kg_audit_result result = reply ? KG_AUDIT_OK : KG_AUDIT_FAILED;
-    call->reply = reply;
-    call->answer = NULL;
+    enum kg_store_status health = kg_store_health(call->verbs->params.store, &lost);
     call->looks = true;
     if (health != KG_STORE_OK && kg_call_is_local(call)) {
         post(call, 0, result);
-        end_unnoted(call, kg_store_status_text(health));
+        call->unnoted = kg_store_status_text(health);
     } else if (!post(call, next_number(call), result)) {
-        end_unnoted(call, "the store is busy, try again");
+        call->unnoted = "the store is busy, try again";
     }
+    call->noted = call->unnoted != NULL;
+}
+
+static void end_look(struct kg_call *call)
+{
+    if (!call->noted || !call->replied)
+        return;
+    if (call->unnoted)
+        end_unnoted(call, call->unnoted);
+    else
+        finish(call);
+}
+
+void kg_call_looks(struct kg_call *call)
+{
+    note_look(call, KG_AUDIT_OK);
+}
+
+void kg_call_reply(struct kg_call *call, json_t *reply)
+{
+    call->reply = reply;
+    call->answer = NULL;
+    call->replied = true;
+    if (!call->looks)
+        note_look(call, reply ? KG_AUDIT_OK : KG_AUDIT_FAILED);
+    end_look(call);
 }
 
 void kg_call_fail(struct kg_call *call, const char *why)
@@ -459,10 +483,10 @@ bool kg_verbs_stored(struct kg_verbs *verbs, const struct kg_store_result *resul
     } else if (call->answer) {
         call->answer(call, result);
     } else if (call->looks) {
-        if (result->status == KG_STORE_OK)
-            finish(call);
-        else
-            end_unnoted(call, kg_store_status_text(result->status));
+        call->noted = true;
+        if (result->status != KG_STORE_OK)
+            call->unnoted = kg_store_status_text(result->status);
+        end_look(call);
     } else if (result->status == KG_STORE_OK) {
         apply(call);
         finish(call);

@@ -23,9 +23,11 @@ struct kg_call {
     bool short_of_memory;
     uint64_t number; /* of the question to the store or the signer; 0: none */
     bool signing, refused, done_at_once;
-    bool looks;     /* nothing is changed: the reply waits for its row alone */
-    bool overtaken; /* a revocation came while its certificate was being signed */
-    bool shuts_out; /* whoever is connected as this room or administrator, once written */
+    bool looks;          /* nothing is changed: the reply waits for its row alone */
+    bool noted, replied; /* of a look: the row is written, or cannot be; the reply is there */
+    const char *unnoted; /* why it cannot be */
+    bool overtaken;      /* a revocation came while its certificate was being signed */
+    bool shuts_out;      /* whoever is connected as this room or administrator, once written */
     struct kg_ca_certificate certificate;                                       /* pem NULL: not signed yet */
     void (*answer)(struct kg_call *call, const struct kg_store_result *result); /* to what was read */
     struct kg_call *next;                                                       /* of all under way */
@@ -43,6 +45,9 @@ struct kg_verbs {
 
 /* Ends with {"ok":false,"error":...}. */
 void kg_call_refuse(struct kg_call *call, const char *fmt, ...) KG_PRINTF(2, 3);
+/* To be called where nothing is refused any more, before a long reply is put together: the row is written
+ * meanwhile. */
+void kg_call_looks(struct kg_call *call);
 /* Ends with this reply, taken, once the row is written; NULL: memory. */
 void kg_call_reply(struct kg_call *call, json_t *reply);
 /* Ends when what was put is written, with this reply. */

@@ -128,6 +128,7 @@ void kg_verb_room_list(struct kg_call *call)
     if (!kg_call_list_filter(call, &wanted))
         return;
     const struct kg_verbs_params *params = &call->verbs->params;
+    kg_call_looks(call);
     size_t count;
     const struct kg_store_room **all = kg_directory_rooms(params->directory, &count);
     GHashTable *connected = g_hash_table_new(NULL, NULL);

@@ -10,6 +10,7 @@
 
 void kg_verb_status(struct kg_call *call)
 {
+    kg_call_looks(call);
     call->verbs->params.effects->status(call->verbs->params.user, call);
 }
 
