@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "bench/afar.h"
 #include "bench/bare.h"
 #include "bench/crowd.h"
 #include "bench/rooms.h"
@@ -40,6 +41,7 @@ struct bench {
     struct kg_bench_room *rooms;
     struct kg_crowd crowd;
     json_t *report;
+    struct kg_bench_afar *afar; /* NULL: the administrator asks through the unix socket */
     /* The administrator's thread. */
     pthread_t administrator;
     atomic_bool asked_all;
@@ -230,16 +232,19 @@ static void *ask_verbs(void *arg)
 {
     struct bench *b = arg;
     struct kg_usage before = {0}, after = {0};
-    json_object_set_new(b->report, "disk", measure_disk(b));
+    if (!b->afar)
+        json_object_set_new(b->report, "disk", measure_disk(b));
     (void)kg_usage_read(b->options.pid, &before);
     for (size_t i = 0; i < b->options.asked && !b->failed; i++) {
         int verb = (int)(i % VERBS);
         int64_t *took_us = &b->took_us[verb][b->took_count[verb]++];
-        b->failed = !kg_bench_must(b->options.state, request_of(b, verb, i / VERBS), took_us);
+        json_t *request = request_of(b, verb, i / VERBS + (b->afar ? b->options.asked : 0));
+        b->failed = b->afar ? !kg_bench_afar_must(b->afar, request, took_us)
+                            : !kg_bench_must(b->options.state, request, took_us);
         usleep(VERB_APART_US);
     }
     (void)kg_usage_read(b->options.pid, &after);
-    json_object_set_new(b->report, "verb_cpu_ms",
+    json_object_set_new(b->report, b->afar ? "verb_from_afar_cpu_ms" : "verb_cpu_ms",
                         json_real((after.cpu_s - before.cpu_s) * 1e3 / (double)b->options.asked));
     atomic_store(&b->asked_all, true);
     return NULL;
@@ -269,12 +274,14 @@ static bool with_administrator(struct bench *b, void *(*work)(void *),
     return ok && !b->failed;
 }
 
-static bool measure_verbs(struct bench *b)
+static bool measure_verbs(struct bench *b, const char *name)
 {
     size_t most = b->options.asked / VERBS + 1, count = 0;
     int64_t *all_us = calloc(b->options.asked + VERBS, sizeof *all_us);
-    for (int v = 0; v < VERBS; v++)
+    for (int v = 0; v < VERBS; v++) {
         b->took_us[v] = calloc(most, sizeof *b->took_us[v]);
+        b->took_count[v] = 0;
+    }
     bool ok = all_us && with_administrator(b, ask_verbs, asked_all, INT64_MAX);
     json_t *verbs = json_object();
     for (int v = 0; v < VERBS && ok; v++) {
@@ -284,10 +291,20 @@ static bool measure_verbs(struct bench *b)
     }
     if (ok)
         json_object_set_new(verbs, "all", spread(all_us, count));
-    json_object_set_new(b->report, "verbs", verbs);
+    json_object_set_new(b->report, name, verbs);
     for (int v = 0; v < VERBS; v++)
         free(b->took_us[v]);
     free(all_us);
+    return ok;
+}
+
+/* The same through the TLS port, by an administrator's certificate. */
+static bool measure_verbs_from_afar(struct bench *b)
+{
+    b->afar = kg_bench_afar_open(b->options.state, b->options.port);
+    bool ok = b->afar && measure_verbs(b, "verbs_from_afar");
+    kg_bench_afar_close(b->afar);
+    b->afar = NULL;
     return ok;
 }
 
@@ -333,7 +350,7 @@ static bool measure_rooms(struct bench *b)
         return false;
     json_object_set_new(b->report, "memory_after_rush", grown(&before, &after, o->rooms));
     fprintf(stderr, "bench_control: verbs and revocations\n");
-    bool ok = measure_verbs(b) && measure_revocation(b);
+    bool ok = measure_verbs(b, "verbs") && measure_verbs_from_afar(b) && measure_revocation(b);
     size_t lost = o->rooms - b->crowd.up;
     json_object_set_new(b->report, "lost", json_integer(ok ? (json_int_t)lost - (json_int_t)o->revoked : -1));
     return ok;

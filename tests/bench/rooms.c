@@ -105,26 +105,38 @@ static X509 *read_certificate(const char *pem)
     return certificate;
 }
 
+/* Takes the request, which lacks its csr. */
+static bool certify(const char *state, struct kg_bench_room *owner, json_t *request)
+{
+    owner->key = EVP_EC_gen("P-256");
+    char *csr = owner->key ? write_request(owner->key) : NULL;
+    json_object_set_new(request, "csr", json_string(csr ? csr : ""));
+    json_t *reply = kg_bench_ask(state, request, NULL);
+    owner->certificate = read_certificate(json_string_value(json_object_get(reply, "certificate")));
+    if (!owner->certificate)
+        fprintf(stderr, "bench_control: %s: %s\n", owner->id,
+                reply ? json_string_value(json_object_get(reply, "error")) : "no answer");
+    json_decref(reply);
+    free(csr);
+    return owner->certificate != NULL;
+}
+
 static bool make_room(const char *state, struct kg_bench_room *room, size_t number)
 {
     char name[64];
     snprintf(room->id, sizeof room->id, "kaku-%04zu", number);
     snprintf(name, sizeof name, "会議室 %zu", number);
-    room->key = EVP_EC_gen("P-256");
-    char *csr = room->key ? write_request(room->key) : NULL;
-    json_t *reply = csr ? kg_bench_ask(state,
-                                       json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "command", "room-add",
-                                                 "id", room->id, "organization", "kaku", "department",
-                                                 "総務課", "name", name, "csr", csr),
-                                       NULL)
-                        : NULL;
-    room->certificate = read_certificate(json_string_value(json_object_get(reply, "certificate")));
-    if (!room->certificate)
-        fprintf(stderr, "bench_control: room %s: %s\n", room->id,
-                reply ? json_string_value(json_object_get(reply, "error")) : "no answer");
-    json_decref(reply);
-    free(csr);
-    return room->certificate != NULL;
+    return certify(state, room,
+                   json_pack("{s:s, s:s, s:s, s:s, s:s}", "command", "room-add", "id", room->id,
+                             "organization", "kaku", "department", "総務課", "name", name));
+}
+
+bool kg_bench_operator_make(const char *state, struct kg_bench_room *who)
+{
+    snprintf(who->id, sizeof who->id, "bench");
+    return certify(state, who,
+                   json_pack("{s:s, s:s, s:s, s:s}", "command", "admin-add", "id", who->id, "name", "bench",
+                             "role", "operator"));
 }
 
 struct kg_bench_room *kg_bench_rooms_make(const char *state, size_t count)
