@@ -22,7 +22,7 @@ enum {
     QUIET_US = 900000000,  /* without a request */
     CLOSE_US = 2000000,
     /* One administrator's requests, over all of its connections. */
-    REQUEST_BURST = 200,
+    REQUEST_BURST = 600, /* a script that goes through all rooms */
     REQUEST_US = 50000,
 };
 
