@@ -300,7 +300,10 @@ static bool open_service(struct kg_control *c)
     c->protocols[2] = (struct lws_protocols){.name = KG_FRONT_ADMIN_PROTOCOL,
                                              .callback = kg_admin_remote_callback,
                                              .per_session_data_size = sizeof(void *),
-                                             .rx_buffer_size = 16384};
+                                             .rx_buffer_size = 16384,
+                                             /* A list of thousands of rooms: otherwise one turn of the loop
+                                              * for each 16 KiB of it. */
+                                             .tx_packet_size = 256 * 1024};
     c->loop = kg_loop_create();
     c->front = kg_front_create(c);
     c->admin_remote = c->loop ? kg_admin_remote_create(c) : NULL;
