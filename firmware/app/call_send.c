@@ -131,7 +131,7 @@ static void on_pictures(void *user)
 static uint8_t number_id(const struct kg_call *call, enum kg_pacer_class class_)
 {
     const struct kg_wire_line *line = class_ == KG_PACER_AUDIO ? call->microphone : call->camera;
-    return line->extension[KG_EXT_TRANSPORT_CC];
+    return line ? line->extension[KG_EXT_TRANSPORT_CC] : 0;
 }
 
 static void send_packet(struct kg_call *call, enum kg_pacer_class class_, struct kg_packet *packet,

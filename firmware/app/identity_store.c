@@ -278,10 +278,8 @@ void kg_identity_store_recover(const struct kg_identity_files *files)
     bool complete = fits(fresh.key, fresh.certificate);
     /* Between the two renames of a put: the key is the new one already. */
     bool half = !complete && !is_there(fresh.key) && fits(files->key, fresh.certificate);
-    if (complete && keep_old(files) && move_pair(&fresh, files))
-        kg_log(KG_LOG_WARN, "app", "app.identity-recovered",
-               "an interrupted change of the certificate is ended");
-    else if (half && rename(fresh.certificate, files->certificate) == 0)
+    if ((complete && keep_old(files) && move_pair(&fresh, files)) ||
+        (half && rename(fresh.certificate, files->certificate) == 0))
         kg_log(KG_LOG_WARN, "app", "app.identity-recovered",
                "an interrupted change of the certificate is ended");
     else if (!fits(files->key, files->certificate) && fits(files->key, old.certificate) &&

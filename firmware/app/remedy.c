@@ -8,8 +8,8 @@ const char *kg_remedy_of_close(enum kg_ws_failure failure)
         [KG_WS_PROXY_UNREACHABLE] = "check the cable, and host and port in [proxy]",
         [KG_WS_PROXY] = "let the proxy CONNECT to the relay's host and port, and check that the relay runs",
         [KG_WS_PROXY_AUTH] = "check user and password in [proxy]",
-        [KG_WS_IDENTITY] = "check the files named in [relay] and [identity], or take certificate-file away "
-                           "to enrol the room again",
+        [KG_WS_IDENTITY] = ("check the files named in [relay] and [identity], or take certificate-file away "
+                            "to enrol the room again"),
         [KG_WS_TLS_UNTRUSTED] = "check ca-file in [relay], and that host is the relay's",
         [KG_WS_TLS_EXPIRED] = "renew the relay's certificate, or set this clock",
         [KG_WS_TLS_NOT_YET] = "set this clock",

@@ -242,7 +242,7 @@ static bool slow_down(struct session *s)
     int size = snprintf(reply, sizeof reply,
                         "{\"ok\":false,\"busy\":true,\"retry_ms\":%lld,\"error\":\"requests come too fast, "
                         "nothing was done; ask again in %lld ms\"}",
-                        (long long)(wait_us / 1000 + 1), (long long)(wait_us / 1000 + 1));
+                        (long long)wait_us / 1000 + 1, (long long)wait_us / 1000 + 1);
     send_text(s, reply, (size_t)size);
     note_refusal(s, "administrator.slowed", "requests come too fast");
     lws_rx_flow_control(s->wsi, 0);

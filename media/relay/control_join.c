@@ -242,7 +242,7 @@ static bool is_slowed(const struct kg_control *c, struct kg_session *s, const st
     if (wait_us == 0)
         return false;
     snprintf(text, sizeof text, "too many joins of this room were refused; try again in %lld s",
-             (long long)(wait_us / 1000000 + 1));
+             (long long)wait_us / 1000000 + 1);
     kg_session_error(s, message->join.request, KG_ERROR_BUSY, text);
     return true;
 }

@@ -350,11 +350,6 @@ const char *kg_directory_organization_name(const struct kg_directory *d, const c
     return organization ? organization->name : "";
 }
 
-size_t kg_directory_organization_count(const struct kg_directory *d)
-{
-    return g_hash_table_size(d->organizations);
-}
-
 bool kg_directory_id_begins(const char *id, const char *organization)
 {
     size_t size = strlen(organization);
@@ -420,8 +415,11 @@ bool kg_directory_admitted(const struct kg_directory *d, struct kg_gate_key **ke
 {
     size_t size = g_hash_table_size(d->certificates);
     *count = 0;
-    *keys = size ? malloc(size * sizeof **keys) : NULL;
-    if (size > 0 && !*keys)
+    *keys = NULL;
+    if (size == 0)
+        return true;
+    *keys = malloc(size * sizeof **keys);
+    if (!*keys)
         return false;
     GHashTableIter iter;
     void *value;

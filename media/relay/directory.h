@@ -32,7 +32,6 @@ KG_MUST_CHECK bool kg_directory_load(struct kg_directory *directory, const struc
 const struct kg_store_organization *kg_directory_organization(const struct kg_directory *directory,
                                                               const char *id);
 const char *kg_directory_organization_name(const struct kg_directory *directory, const char *id);
-size_t kg_directory_organization_count(const struct kg_directory *directory);
 /* Ids are set apart by their beginning, so that nobody learns of another's by a clash: what begins with
  * "<organization>-" is that organization's. The other organization that may have this id; NULL: none. */
 const struct kg_store_organization *kg_directory_id_owner(const struct kg_directory *directory,

@@ -153,7 +153,8 @@ void kg_front_refuse(struct kg_front_request *r, unsigned status, unsigned retry
 void kg_front_wait(struct kg_front_request *r, int64_t wait_us)
 {
     r->deadline_us = kg_clock_now_us() + wait_us;
-    lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)((wait_us + 2 * REQUEST_US) / 1000000));
+    lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT,
+                    (int)((wait_us + INT64_C(2) * REQUEST_US) / 1000000));
 }
 
 static bool body_is_through(const struct kg_front_request *r)

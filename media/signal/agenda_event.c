@@ -162,9 +162,7 @@ static void set_bounded(struct kg_agenda_builder *b, char **out, const char *tex
         b->out_of_memory = true;
         return;
     }
-    const char *from = clean;
-    while (is_blank(*from))
-        from++;
+    const char *from = clean + strspn(clean, " \n");
     size_t size = strlen(from);
     bool cut = size > max;
     if (cut) {

@@ -133,6 +133,7 @@ void kg_ui_update(struct kg_ui *ui, const struct kg_room_state *state)
     /* A hundred kilobytes, looked at for every picture: copied only when something is new. */
     ui->next.wall_us = state->wall_us;
     ui->next.agenda_us = state->agenda_us;
+    // NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c): both were copied byte by byte
     if (same_minute && memcmp(&ui->next, state, sizeof(ui->next)) == 0)
         return;
     memcpy(&ui->next, state, sizeof(ui->next));
@@ -140,6 +141,7 @@ void kg_ui_update(struct kg_ui *ui, const struct kg_room_state *state)
     ui->next.agenda_us -= ui->next.agenda_us % minute_us;
     if (ui->next.screen >= KG_SCREEN_COUNT)
         ui->next.screen = KG_SCREEN_HOME;
+    // NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c)
     if (memcmp(&ui->state, &ui->next, sizeof(ui->state)) == 0)
         return;
     if (ui->next.screen != ui->state.screen)

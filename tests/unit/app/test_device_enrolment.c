@@ -102,7 +102,7 @@ static void test_a_clock_behind(void **state)
 {
     (void)state;
     char text[32];
-    snprintf(text, sizeof text, "%lld\n", (long long)(est.wall_s + 86400));
+    snprintf(text, sizeof text, "%lld\n", (long long)est.wall_s + 86400);
     write_clock(text);
     start();
     assert_false(tick(0));

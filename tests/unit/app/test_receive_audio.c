@@ -27,8 +27,8 @@ static void a_full_queue_does_not_lose_a_reset(void **state)
     struct kg_queue *heard = kg_queue_create(4, sizeof(struct kg_heard));
     struct kg_receive_audio *audio = kg_receive_audio_create(heard);
     assert_true(heard && audio);
-    for (uint16_t i = 0; i < MORE_THAN_WAIT; i++)
-        kg_receive_audio_packet(audio, 0, packet_of(i));
+    for (unsigned i = 0; i < MORE_THAN_WAIT; i++)
+        kg_receive_audio_packet(audio, 0, packet_of((uint16_t)i));
     kg_receive_audio_reset(audio);
     kg_receive_audio_play(audio, block, 20000, 10000);
     assert_int_equal(kg_receive_audio_get_stats(audio).packets, 0);

@@ -10,7 +10,7 @@
 
 static struct kg_enrolment_source source_of(const char *address)
 {
-    struct kg_enrolment_source source;
+    struct kg_enrolment_source source = {0};
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)

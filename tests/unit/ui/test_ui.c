@@ -96,7 +96,7 @@ static bool find_target(const char *id, struct kg_ui_target *found)
 
 static size_t touch(const char *id)
 {
-    struct kg_ui_target t;
+    struct kg_ui_target t = {0};
     if (!find_target(id, &t))
         fail_msg("no target %s", id);
     kg_ui_push_touch(f.ui, t.rect.x + t.rect.w / 2, t.rect.y + t.rect.h / 2);
@@ -325,8 +325,9 @@ static int worst_difference(const struct kg_frame *frame, const uint8_t *rgba)
     for (uint32_t y = 0; y < frame->height; y++)
         for (uint32_t x = 0; x < frame->width; x++) {
             double l = 1.164383 * (frame->plane[0][y * (uint32_t)frame->stride[0] + x] - 16);
-            double u = frame->plane[1][y / 2 * (uint32_t)frame->stride[1] + x / 2] - 128;
-            double v = frame->plane[2][y / 2 * (uint32_t)frame->stride[2] + x / 2] - 128;
+            uint32_t half_y = y / 2, half_x = x / 2;
+            double u = frame->plane[1][half_y * (uint32_t)frame->stride[1] + half_x] - 128;
+            double v = frame->plane[2][half_y * (uint32_t)frame->stride[2] + half_x] - 128;
             int want[3] = {clamp(l + 1.596027 * v), clamp(l - 0.391762 * u - 0.812968 * v),
                            clamp(l + 2.017232 * u)};
             const uint8_t *got = rgba + ((size_t)y * W + x) * 4;
