@@ -22,8 +22,10 @@ enum {
     MAX_PROXY_TEXT = 96 + 64,  /* "user:password@[address]:port"; libwebsockets takes 95 for the first part */
 };
 
-/* What libwebsockets keeps pointing at until a virtual host is gone, which may be after its client. */
+/* What libwebsockets keeps pointing at until a virtual host is gone, which may be after its client: a
+ * connection that was begun makes its TLS session even when it was given up meanwhile. */
 struct host {
+    SSL_CTX *tls;
     struct lws_protocols protocols[2];
     lws_retry_bo_t idle;
     char name[64];
@@ -347,7 +349,9 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *unuse
 static void free_host(struct lws_vhost *vhost, void *arg)
 {
     (void)vhost;
-    free(arg);
+    struct host *host = arg;
+    SSL_CTX_free(host->tls);
+    free(host);
 }
 
 static struct host *create_host(const struct kg_ws_client *client)
@@ -355,6 +359,8 @@ static struct host *create_host(const struct kg_ws_client *client)
     struct host *host = calloc(1, sizeof *host);
     if (!host)
         return NULL;
+    host->tls = kg_tls_client_context(client->tls);
+    SSL_CTX_up_ref(host->tls);
     snprintf(host->name, sizeof host->name, "%s", client->subprotocol ? client->subprotocol : "kg-ws");
     host->protocols[0] = (struct lws_protocols){.name = host->name, .callback = on_lws};
     host->idle.secs_since_valid_ping = client->ping_s;
@@ -379,14 +385,14 @@ static bool create_vhost(struct kg_ws_client *client, const char *proxy)
         .protocols = host->protocols,
         .vhost_name = host->name,
         .http_proxy_address = proxy_text,
-        .provided_client_ssl_ctx = kg_tls_client_context(client->tls),
+        .provided_client_ssl_ctx = host->tls,
         .finalize = free_host,
         .finalize_arg = host,
         .connect_timeout_secs = 5,
     };
     client->vhost = lws_create_vhost(kg_loop_lws(client->loop), &info);
     if (!client->vhost) {
-        free(host);
+        free_host(NULL, host);
         return false;
     }
     client->idle = client->ping_s > 0 ? &host->idle : NULL;

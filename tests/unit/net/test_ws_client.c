@@ -1,4 +1,5 @@
 /* The client against real servers on loopback (server.py), one listener for each way a line can be wrong. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -18,6 +22,7 @@ struct run {
     struct kg_ws_client *client;
     struct kg_loop_timer guard;
     const char *send; /* first message */
+    uint16_t port;
     bool opened, closed, timed_out;
     struct kg_ws_close close;
     size_t received;
@@ -159,6 +164,43 @@ static void test_destroyed_while_open(void **state)
     assert_false(run.closed);
 }
 
+/* Called in every turn of the loop: given up in the one in which libwebsockets too learns that TCP is there,
+ * and goes on with it. */
+static void on_turn(void *user)
+{
+    struct run *run = user;
+    for (int fd = 3; fd < 256 && run->client; fd++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 || peer.sin_family != AF_INET ||
+            ntohs(peer.sin_port) != run->port)
+            continue;
+        kg_ws_client_destroy(run->client);
+        run->client = NULL;
+        kg_loop_timer_set(run->loop, &run->guard, kg_clock_now_us() + 20000);
+    }
+}
+
+static void test_destroyed_while_connecting(void **state)
+{
+    (void)state;
+    struct kg_ws_client_params params = params_for("good");
+    for (int i = 0; i < 5; i++) {
+        struct run run = {.send = "hello", .port = params.port, .loop = kg_loop_create()};
+        int always = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+        struct kg_loop_watch *turns = kg_loop_watch(run.loop, always, on_turn, &run);
+        run.guard = (struct kg_loop_timer){.fire = on_guard, .user = &run};
+        kg_loop_timer_set(run.loop, &run.guard, kg_clock_now_us() + 5000000);
+        run.client = kg_ws_client_create(run.loop, &params, &events, &run);
+        assert_true(turns && run.client);
+        kg_loop_run(run.loop);
+        assert_true(!run.client && !run.opened && !run.closed);
+        kg_loop_unwatch(turns);
+        kg_loop_destroy(run.loop);
+        close(always);
+    }
+}
+
 static void test_tls_failures(void **state)
 {
     (void)state;
@@ -290,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_close_code),
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_destroyed_while_open),
+        cmocka_unit_test(test_destroyed_while_connecting),
         cmocka_unit_test(test_tls_failures),
         cmocka_unit_test(test_identity_refused),
         cmocka_unit_test(test_identity_files),
