@@ -15,6 +15,7 @@
  *
  * Thread: main alone. */
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ enum { ADDRESS_BYTES = 512 << 20 };
 
 static bool limit(__rlimit_resource_t resource, rlim_t value)
 {
-    struct rlimit both = {.rlim_cur = value, .rlim_max = value};
+    /* Of processor time the harder limit is looked at first, and says less. */
+    struct rlimit both = {.rlim_cur = value, .rlim_max = resource == RLIMIT_CPU ? value + 1 : value};
     return setrlimit(resource, &both) == 0;
 }
 
@@ -82,8 +84,19 @@ static bool limit_calls(void)
     return ok;
 }
 
+/* When memory is short it is the one to go, not the relay with its meetings. */
+static void offer_oneself(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, "1000", 4) != 4)
+        fprintf(stderr, "kaigi-agenda-reader: oom_score_adj: %s\n", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
 static bool confine(void)
 {
+    offer_oneself();
     return close_range(STDERR_FILENO + 1, ~0U, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limit_resources() && limit_calls();
 }
