@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "relay/directory_internal.h"
 
 enum { LAYER_KEY_BYTES = 96 };
@@ -52,7 +53,7 @@ struct kg_directory *kg_directory_create(void)
     d->layers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free);
     d->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_meeting);
     d->invitations =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     d->stamps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return d;
 }
@@ -315,6 +316,40 @@ bool kg_directory_apply(struct kg_directory *d, const struct kg_store_change *ch
     return true;
 }
 
+static void say_unclean(void *organization, void *count, void *user)
+{
+    (void)user;
+    kg_log(
+        KG_LOG_WARN, "relay", "meeting.unclean",
+        "organization %s: %zu stored meetings are left out, their UIDs hold characters that cannot be shown; "
+        "give them other UIDs and import their calendar again",
+        (const char *)organization, GPOINTER_TO_SIZE(count));
+}
+
+/* An older relay took UIDs with invisible characters. A terminal drops the whole agenda that holds one:
+ * better without that meeting than without any. */
+static bool load_meetings(struct kg_directory *d, const struct kg_store_snapshot *s, int64_t since_us)
+{
+    bool ok = true;
+    GHashTable *unclean = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (size_t i = 0; i < s->meeting_count && ok; i++) {
+        const struct kg_meeting *m = &s->meetings[i];
+        if (m->end_us < since_us)
+            continue;
+        if (kg_utf8_is_clean(m->uid, strlen(m->uid))) {
+            ok = kg_directory_put_meeting(d, m);
+            continue;
+        }
+        char owner[KG_CA_ID_BYTES];
+        kg_directory_meeting_owner(m->uid, owner);
+        size_t count = GPOINTER_TO_SIZE(g_hash_table_lookup(unclean, owner)) + 1;
+        g_hash_table_insert(unclean, g_strdup(owner), GSIZE_TO_POINTER(count));
+    }
+    g_hash_table_foreach(unclean, say_unclean, NULL);
+    g_hash_table_destroy(unclean);
+    return ok;
+}
+
 bool kg_directory_load(struct kg_directory *d, const struct kg_store_snapshot *s, int64_t meetings_since_us)
 {
     bool ok = true;
@@ -330,11 +365,7 @@ bool kg_directory_load(struct kg_directory *d, const struct kg_store_snapshot *s
         ok = kg_directory_put_community(d, &s->communities[i], true);
     for (size_t i = 0; i < s->setting_count && ok; i++)
         ok = put_setting(d, &s->settings[i], true);
-    for (size_t i = 0; i < s->meeting_count && ok; i++) {
-        if (s->meetings[i].end_us >= meetings_since_us)
-            ok = kg_directory_put_meeting(d, &s->meetings[i]);
-    }
-    return ok;
+    return ok && load_meetings(d, s, meetings_since_us);
 }
 
 /* Looking things up. */

@@ -14,8 +14,9 @@
 
 struct kg_directory;
 
-/* Of one organization, so that none fills the memory that all share: five files of the largest there are. */
-enum { KG_DIRECTORY_MAX_MEETINGS = 50000 };
+/* Of one organization, so that none fills the memory that all share: five files of the largest there are, and
+ * in all of them so many rooms listed, each meeting's counted. */
+enum { KG_DIRECTORY_MAX_MEETINGS = 50000, KG_DIRECTORY_MAX_INVITATIONS = 200000 };
 
 /* NULL when memory is short. */
 struct kg_directory *kg_directory_create(void);
@@ -23,7 +24,8 @@ void kg_directory_destroy(struct kg_directory *directory);
 
 /* What the store has written, or had when it was opened. Copies; objects that stay keep their place. Seats
  * are the hall's. A room or administrator once revoked with a certificate is not made valid again by an older
- * copy of its row, nor is a retired certificate the room's again. false: memory. */
+ * copy of its row, nor is a retired certificate the room's again. Not loaded: meetings that ended before
+ * meetings_since_us, and those with UIDs that terminals refuse. false: memory. */
 KG_MUST_CHECK bool kg_directory_apply(struct kg_directory *directory, const struct kg_store_change *change);
 KG_MUST_CHECK bool kg_directory_load(struct kg_directory *directory, const struct kg_store_snapshot *snapshot,
                                      int64_t meetings_since_us);
@@ -80,6 +82,9 @@ bool kg_directory_may_invite(const struct kg_directory *directory, const char *o
  * it, and in them again when it is back. */
 bool kg_directory_still_invites(const struct kg_directory *directory, const struct kg_meeting *meeting,
                                 const char *room);
+/* The same of the room listed at this place, without a search. owner: the meeting's organization. */
+bool kg_directory_invites_place(const struct kg_directory *directory, const char *owner,
+                                const struct kg_meeting *meeting, uint16_t place);
 
 /* All of a kind by id: an array the caller frees with free(); NULL: none or memory. */
 const struct kg_store_organization **kg_directory_organizations(const struct kg_directory *directory,
@@ -105,8 +110,9 @@ KG_MUST_CHECK bool kg_directory_put_meeting(struct kg_directory *directory, cons
 const struct kg_meeting *kg_directory_meeting(const struct kg_directory *directory, const char *id);
 /* The organization's part of a meeting's id. */
 void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES]);
-/* Of one organization. */
+/* Of one organization; and how many rooms these list, together. */
 size_t kg_directory_meeting_count(const struct kg_directory *directory, const char *organization);
+size_t kg_directory_invitation_count(const struct kg_directory *directory, const char *organization);
 /* Forgets meetings that ended before this wall-clock time (the store keeps them). */
 void kg_directory_prune(struct kg_directory *directory, int64_t before_us);
 /* Another number whenever what a room's agenda tells may have changed: meetings that list it, rooms and

@@ -13,11 +13,16 @@ static void touch(struct kg_directory *d, const char *room)
 
 void kg_directory_touch_agendas(struct kg_directory *d, const char *room)
 {
-    const GPtrArray *meetings = g_hash_table_lookup(d->invitations, room);
-    for (guint i = 0; meetings && i < meetings->len; i++) {
-        const struct kg_meeting *m = g_ptr_array_index(meetings, i);
-        for (uint16_t j = 0; j < m->room_count; j++)
-            touch(d, m->rooms[j]);
+    GHashTable *meetings = g_hash_table_lookup(d->invitations, room);
+    GHashTableIter iter;
+    void *key;
+    if (!meetings)
+        return;
+    g_hash_table_iter_init(&iter, meetings);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const struct kg_meeting *m = key;
+        for (uint16_t i = 0; i < m->room_count; i++)
+            touch(d, m->rooms[i]);
     }
 }
 
@@ -36,12 +41,12 @@ uint64_t kg_directory_agenda_stamp(const struct kg_directory *d, const char *roo
 static void list_invitations(struct kg_directory *d, struct kg_meeting *m)
 {
     for (uint16_t i = 0; i < m->room_count; i++) {
-        GPtrArray *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
+        GHashTable *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
         if (!meetings) {
-            meetings = g_ptr_array_new();
+            meetings = g_hash_table_new(NULL, NULL);
             g_hash_table_insert(d->invitations, g_strdup(m->rooms[i]), meetings);
         }
-        g_ptr_array_add(meetings, m);
+        g_hash_table_add(meetings, m);
         touch(d, m->rooms[i]);
     }
 }
@@ -49,8 +54,8 @@ static void list_invitations(struct kg_directory *d, struct kg_meeting *m)
 static void drop_invitations(struct kg_directory *d, struct kg_meeting *m)
 {
     for (uint16_t i = 0; i < m->room_count; i++) {
-        GPtrArray *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
-        if (meetings && g_ptr_array_remove_fast(meetings, m) && meetings->len == 0)
+        GHashTable *meetings = g_hash_table_lookup(d->invitations, m->rooms[i]);
+        if (meetings && g_hash_table_remove(meetings, m) && g_hash_table_size(meetings) == 0)
             g_hash_table_remove(d->invitations, m->rooms[i]);
         touch(d, m->rooms[i]);
     }
@@ -98,17 +103,34 @@ void kg_directory_meeting_owner(const char *id, char organization[KG_CA_ID_BYTES
     snprintf(organization, KG_CA_ID_BYTES, "%.*s", size, id);
 }
 
-size_t kg_directory_meeting_count(const struct kg_directory *d, const char *organization)
+static size_t count_meetings(const struct kg_directory *d, const char *organization, size_t *invitations)
 {
     size_t count = 0, size = strlen(organization);
+    *invitations = 0;
     GHashTableIter iter;
     void *value;
     g_hash_table_iter_init(&iter, d->meetings);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const struct kg_meeting *m = value;
-        count += strncmp(m->uid, organization, size) == 0 && m->uid[size] == '/';
+        if (strncmp(m->uid, organization, size) != 0 || m->uid[size] != '/')
+            continue;
+        count++;
+        *invitations += m->room_count;
     }
     return count;
+}
+
+size_t kg_directory_meeting_count(const struct kg_directory *d, const char *organization)
+{
+    size_t invitations;
+    return count_meetings(d, organization, &invitations);
+}
+
+size_t kg_directory_invitation_count(const struct kg_directory *d, const char *organization)
+{
+    size_t invitations;
+    (void)count_meetings(d, organization, &invitations);
+    return invitations;
 }
 
 static bool ended_before(const struct kg_meeting *meeting, const void *before_us)
@@ -144,13 +166,15 @@ const struct kg_meeting **kg_directory_meetings(const struct kg_directory *d, si
 /* Names at most `most` of the other rooms that are invited now and not revoked. false: memory. */
 static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, const char *room, uint16_t most)
 {
+    char owner[KG_CA_ID_BYTES];
+    kg_directory_meeting_owner(view->uid, owner);
     view->site_count = view->site_total = 0;
     if (!view->sites && !(view->sites = calloc(KG_AGENDA_MAX_SITES, sizeof *view->sites)))
         return false;
     for (uint16_t i = 0; i < view->room_count; i++) {
         const struct kg_store_room *other = kg_directory_room(d, view->rooms[i]);
         if (!other || other->revoked_s || strcmp(other->id, room) == 0 ||
-            !kg_directory_still_invites(d, view, other->id))
+            !kg_directory_invites_place(d, owner, view, i))
             continue;
         view->site_total++;
         if (view->site_count < most)
@@ -161,6 +185,17 @@ static bool name_sites(const struct kg_directory *d, struct kg_meeting *view, co
     return true;
 }
 
+/* A meeting is no shorter than that as text: what cannot fit is not written out in vain. */
+static size_t least_bytes(const struct kg_meeting *m)
+{
+    static const size_t lines_bytes = 150; /* of BEGIN, DTSTAMP, DTSTART, DTEND, ATTENDEE, STATUS, END */
+    size_t bytes = lines_bytes + strlen(m->uid) + strlen(m->title) + strlen(m->description) +
+                   strlen(m->organizer) + strlen(m->location);
+    for (uint16_t i = 0; i < m->site_count; i++)
+        bytes += strlen(m->sites[i].organization) + strlen(m->sites[i].department) + strlen(m->sites[i].name);
+    return bytes;
+}
+
 /* The calendar of these meetings, the other rooms named if that is not too long; NULL: memory. */
 static char *write_calendar(const struct kg_directory *d, struct kg_meeting *seen, size_t count,
                             const char *room, size_t max_bytes)
@@ -168,10 +203,16 @@ static char *write_calendar(const struct kg_directory *d, struct kg_meeting *see
     static const uint16_t most[] = {KG_AGENDA_MAX_SITES, 2, 0};
     char *text = NULL;
     for (size_t i = 0; i < KG_ARRAY_LEN(most) && (!text || strlen(text) > max_bytes); i++) {
+        size_t bytes = 0;
         free(text);
-        for (size_t m = 0; m < count; m++)
+        text = NULL;
+        for (size_t m = 0; m < count; m++) {
             if (!name_sites(d, &seen[m], room, most[i]))
                 return NULL;
+            bytes += least_bytes(&seen[m]);
+        }
+        if (bytes > max_bytes && most[i] > 0)
+            continue;
         text = kg_agenda_format(seen, count, room);
         if (!text)
             return NULL;
@@ -192,12 +233,15 @@ static bool belongs_to(const struct kg_meeting *m, const struct kg_store_room *r
 static size_t find_meetings(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
                             struct kg_meeting *seen)
 {
-    const GPtrArray *invited = g_hash_table_lookup(d->invitations, room);
+    GHashTable *invited = g_hash_table_lookup(d->invitations, room);
     const struct kg_store_room *self = kg_directory_room(d, room);
     size_t count = 0, own = 0;
-    for (int others = 0; others < 2; others++) {
-        for (guint i = 0; invited && i < invited->len; i++) {
-            const struct kg_meeting *m = g_ptr_array_index(invited, i);
+    for (int others = 0; invited && others < 2; others++) {
+        GHashTableIter iter;
+        void *key;
+        g_hash_table_iter_init(&iter, invited);
+        while (g_hash_table_iter_next(&iter, &key, NULL)) {
+            const struct kg_meeting *m = key;
             if (belongs_to(m, self) != others && m->end_us > from_us && m->start_us < to_us &&
                 kg_directory_still_invites(d, m, room))
                 seen[count++] = *m;
@@ -208,15 +252,25 @@ static size_t find_meetings(const struct kg_directory *d, const char *room, int6
     return count;
 }
 
+/* How many of the first of these can fit, whatever is written of their other rooms. */
+static size_t count_fitting(const struct kg_meeting *seen, size_t count, size_t max_bytes)
+{
+    size_t bytes = 0, fitting = 0;
+    while (fitting < count && (bytes += least_bytes(&seen[fitting])) <= max_bytes)
+        fitting++;
+    return fitting;
+}
+
 char *kg_directory_calendar(const struct kg_directory *d, const char *room, int64_t from_us, int64_t to_us,
                             size_t max_bytes)
 {
-    const GPtrArray *invited = g_hash_table_lookup(d->invitations, room);
+    GHashTable *invited = g_hash_table_lookup(d->invitations, room);
     /* Views: the texts stay the directory's. */
-    struct kg_meeting *seen = calloc((invited ? invited->len : 0) + 1u, sizeof *seen);
+    struct kg_meeting *seen = calloc((invited ? g_hash_table_size(invited) : 0) + 1u, sizeof *seen);
     if (!seen)
         return NULL;
-    size_t count = find_meetings(d, room, from_us, to_us, seen), wanted = count;
+    size_t wanted = find_meetings(d, room, from_us, to_us, seen);
+    size_t count = count_fitting(seen, wanted, max_bytes);
     char *text = write_calendar(d, seen, count, room, max_bytes);
     while (text && strlen(text) > max_bytes && count > 0) {
         free(text);

@@ -170,6 +170,13 @@ bool kg_directory_may_invite(const struct kg_directory *d, const char *organizat
     return false;
 }
 
+bool kg_directory_invites_place(const struct kg_directory *d, const char *owner,
+                                const struct kg_meeting *meeting, uint16_t place)
+{
+    return kg_store_meeting_by_operator(meeting, place) ||
+           kg_directory_may_invite(d, owner, meeting->rooms[place]);
+}
+
 bool kg_directory_still_invites(const struct kg_directory *d, const struct kg_meeting *meeting,
                                 const char *room)
 {
@@ -178,7 +185,7 @@ bool kg_directory_still_invites(const struct kg_directory *d, const struct kg_me
         if (strcmp(meeting->rooms[i], room) != 0)
             continue;
         kg_directory_meeting_owner(meeting->uid, owner);
-        return kg_store_meeting_by_operator(meeting, i) || kg_directory_may_invite(d, owner, room);
+        return kg_directory_invites_place(d, owner, meeting, i);
     }
     return false;
 }

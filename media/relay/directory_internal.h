@@ -14,7 +14,7 @@ struct kg_directory {
     GHashTable *memberships; /* room → GPtrArray of the communities it joined; keys are theirs */
     GHashTable *layers;      /* "<scope>:<id>" → struct kg_policy_layer */
     GHashTable *meetings;    /* by id */
-    GHashTable *invitations; /* room → GPtrArray of the meetings that list it */
+    GHashTable *invitations; /* room → set of the meetings that list it */
     uint64_t changes;        /* of rooms and certificates */
     GHashTable *stamps;      /* room → stamp when its agenda may last have changed */
     size_t stamp, stamp_all; /* the last one given; … to every room */

@@ -49,26 +49,42 @@ static void pick_rooms(struct kg_call *call, const char *organization, const str
     }
 }
 
-/* planned: how many the organization has, this one included when it is taken. false: left out, which is
- * reported. */
-static bool is_news(struct kg_call *call, const struct kg_meeting *m, const char *id, int id_size,
-                    size_t *planned, json_t *reports)
+/* What the organization has. */
+struct plan {
+    size_t meetings, invitations;
+};
+
+/* false: left out, which is reported. */
+static bool has_place(const struct plan *plan, const struct kg_meeting *m, const struct kg_meeting *known,
+                      json_t *reports)
+{
+    char reason[160];
+    size_t listed = known ? known->room_count : 0;
+    if (!known && plan->meetings >= KG_DIRECTORY_MAX_MEETINGS)
+        snprintf(reason, sizeof reason, "the organization has %d meetings planned, the most there may be",
+                 KG_DIRECTORY_MAX_MEETINGS);
+    else if (m->room_count > listed &&
+             plan->invitations + (m->room_count - listed) > KG_DIRECTORY_MAX_INVITATIONS)
+        snprintf(reason, sizeof reason,
+                 "the organization's meetings would list more than %d rooms, the most there may be together",
+                 KG_DIRECTORY_MAX_INVITATIONS);
+    else
+        return true;
+    report(reports, true, 0, m->uid, reason);
+    return false;
+}
+
+/* known: as the relay has it, or NULL. false: left out, which is reported. */
+static bool is_news(const struct kg_meeting *m, const struct kg_meeting *known, int id_size,
+                    const struct plan *plan, json_t *reports)
 {
     char reason[160];
     if (id_size > KG_CHECK_MEETING_BYTES) {
         report(reports, true, 0, m->uid, "its UID is too long together with the organization's id");
         return false;
     }
-    const struct kg_meeting *known = kg_directory_meeting(call->verbs->params.directory, id);
-    if (!known && *planned >= KG_DIRECTORY_MAX_MEETINGS) {
-        snprintf(reason, sizeof reason, "the organization has %d meetings planned, the most there may be",
-                 KG_DIRECTORY_MAX_MEETINGS);
-        report(reports, true, 0, m->uid, reason);
-        return false;
-    }
-    *planned += !known;
     if (!known || m->sequence >= known->sequence)
-        return true;
+        return has_place(plan, m, known, reports);
     snprintf(reason, sizeof reason, "older than what the relay has (SEQUENCE %u, known %u)", m->sequence,
              known->sequence);
     report(reports, true, 0, m->uid, reason);
@@ -87,7 +103,8 @@ void kg_verb_agenda_import(struct kg_call *call)
     }
     json_t *reports = json_array();
     int imported = 0;
-    size_t planned = kg_directory_meeting_count(call->verbs->params.directory, organization->id);
+    struct plan plan = {kg_directory_meeting_count(call->verbs->params.directory, organization->id),
+                        kg_directory_invitation_count(call->verbs->params.directory, organization->id)};
     for (size_t i = 0; i < agenda->report_count; i++)
         report(reports, agenda->reports[i].severity == KG_AGENDA_BAD, agenda->reports[i].line,
                agenda->reports[i].uid, agenda->reports[i].reason);
@@ -95,12 +112,15 @@ void kg_verb_agenda_import(struct kg_call *call)
         struct kg_meeting meeting = agenda->meetings[i];
         char id[KG_CHECK_MEETING_BYTES + KG_CA_ID_BYTES + 2], *rooms[KG_AGENDA_MAX_ROOMS];
         int size = snprintf(id, sizeof id, "%s/%s", organization->id, meeting.uid);
-        if (!is_news(call, &meeting, id, size, &planned, reports))
+        const struct kg_meeting *known = kg_directory_meeting(call->verbs->params.directory, id);
+        if (!is_news(&meeting, known, size, &plan, reports))
             continue;
         meeting.room_count = 0;
         meeting.rooms = rooms;
         memset(meeting.by_operator, 0, sizeof meeting.by_operator); /* no calendar's to say */
         pick_rooms(call, organization->id, &agenda->meetings[i], &meeting, reports);
+        plan.meetings += !known;
+        plan.invitations += (size_t)meeting.room_count - (known ? known->room_count : 0);
         meeting.uid = id;
         kg_call_put(call, &(struct kg_store_change){.kind = KG_STORE_PUT_MEETING, .meeting = &meeting});
         imported++;
@@ -124,7 +144,7 @@ static json_t *meeting_json(const struct kg_directory *directory, const struct k
                                            [KG_MEETING_CANCELLED] = "cancelled"};
     json_t *rooms = json_array(), *lapsed = json_array();
     for (uint16_t i = 0; i < m->room_count; i++)
-        json_array_append_new(kg_directory_still_invites(directory, m, m->rooms[i]) ? rooms : lapsed,
+        json_array_append_new(kg_directory_invites_place(directory, owner, m, i) ? rooms : lapsed,
                               json_string(m->rooms[i]));
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:i, s:o, s:o}", "meeting", m->uid, "organization",
                      owner, "title", m->title, "start", (json_int_t)(m->start_us / 1000000), "end",

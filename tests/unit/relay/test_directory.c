@@ -220,6 +220,34 @@ static void test_own_meetings_are_cut_last(void **state)
     kg_directory_destroy(d);
 }
 
+/* Names of rooms alone could fill what one calendar may hold: they give way, the agenda comes all the same.
+ */
+static void test_many_meetings_of_many_rooms(void **state)
+{
+    (void)state;
+    static char ids[64][16];
+    char *rooms[64];
+    struct kg_directory *d = kg_directory_create();
+    for (int i = 0; i < 64; i++) {
+        snprintf(ids[i], sizeof ids[i], "r%d", i);
+        rooms[i] = ids[i];
+        add_room_named(d, ids[i], "架空郡架空町外三箇町村衛生施設一部事務組合", "会議室", 0);
+    }
+    for (int i = 0; i < 6000; i++) {
+        char uid[16];
+        snprintf(uid, sizeof uid, "m%d", i);
+        struct kg_meeting m = meeting_of(uid, 1795222800 + i, rooms, 64);
+        assert_true(kg_directory_put_meeting(d, &m));
+    }
+    char *text = kg_directory_calendar(d, "r5", 0, INT64_MAX, 200000);
+    assert_non_null(text);
+    assert_true(strlen(text) <= 200000);
+    assert_true(strlen(text) > 100000);
+    assert_non_null(strstr(text, "UID:m0\r\n"));
+    free(text);
+    kg_directory_destroy(d);
+}
+
 static char *agenda_of(const struct kg_directory *d, const char *room)
 {
     return kg_directory_calendar(d, room, 0, INT64_C(2000000000) * 1000000, 100000);
@@ -254,6 +282,24 @@ static void test_invitations_follow_their_meetings(void **state)
     assert_true(kg_directory_apply(d, &gone));
     assert_true(!lists(d, "b", "UID:x/m") && lists(d, "b", "UID:y/m"));
     assert_null(kg_directory_meeting(d, "x/m"));
+    kg_directory_destroy(d);
+}
+
+/* A UID with an invisible character, from an older relay: the room's other meetings must not suffer for it.
+ */
+static void test_unclean_uids_stay_in_the_store(void **state)
+{
+    (void)state;
+    char *rooms[] = {"a"};
+    struct kg_meeting meetings[] = {
+        meeting_of("x/good", 1795222800, rooms, 1), meeting_of("x/bad\u202e", 1795222800, rooms, 1),
+        meeting_of("x/bad\t", 1795222800, rooms, 1), meeting_of("y/good", 1795222800, rooms, 1)};
+    const struct kg_store_snapshot snapshot = {.meetings = meetings, .meeting_count = KG_ARRAY_LEN(meetings)};
+    struct kg_directory *d = kg_directory_create();
+    assert_true(kg_directory_load(d, &snapshot, 0));
+    assert_true(lists(d, "a", "UID:x/good") && lists(d, "a", "UID:y/good"));
+    assert_false(lists(d, "a", "UID:x/bad"));
+    assert_int_equal(kg_directory_meeting_count(d, "x"), 1);
     kg_directory_destroy(d);
 }
 
@@ -504,7 +550,9 @@ int main(void)
         cmocka_unit_test(test_names_are_cut_to_fit),
         cmocka_unit_test(test_calendar_is_cut_to_fit),
         cmocka_unit_test(test_own_meetings_are_cut_last),
+        cmocka_unit_test(test_many_meetings_of_many_rooms),
         cmocka_unit_test(test_invitations_follow_their_meetings),
+        cmocka_unit_test(test_unclean_uids_stay_in_the_store),
         cmocka_unit_test(test_whose_agenda_may_be_new),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_whose_an_id_is_and_who_may_be_invited),

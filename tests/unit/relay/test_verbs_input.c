@@ -431,6 +431,55 @@ static void test_settings_in_layers(void **state)
     verbs_world_end(&w);
 }
 
+/* Rooms in meetings are counted together: a full list takes changes that list no more, but nothing new. */
+static void test_an_organization_lists_so_many_rooms(void **state)
+{
+    static const char import[] = "{\"command\":\"agenda-import\",\"organization\":\"a-shi\",\"calendar\":"
+                                 "\"BEGIN:VCALENDAR\\r\\nVERSION:2.0\\r\\n"
+                                 "PRODID:x\\r\\nBEGIN:VEVENT\\r\\nUID:%s\\r\\nDTSTART:"
+                                 "20300101T000000Z\\r\\nDTEND:20300101T010000Z\\r\\n"
+                                 "%sEND:VEVENT\\r\\nEND:VCALENDAR\\r\\n\"}";
+    static const char one[] = "ATTENDEE;CUTYPE=ROOM:mailto:a-shi-1@x.invalid\\r\\n",
+                      two[] = "ATTENDEE;CUTYPE=ROOM:mailto:a-shi-1@x.invalid\\r\\n"
+                              "ATTENDEE;CUTYPE=ROOM:mailto:a-shi-2@x.invalid\\r\\n";
+    static const struct {
+        const char *uid, *rooms;
+        bool taken;
+    } calendars[] = {{"last", one, true},
+                     {"last", one, true},
+                     {"last", two, false},
+                     {"next", one, false},
+                     {"bare", "", true}};
+    char uid[40], *rooms[100], request[1000];
+    struct kg_meeting m = {
+        .uid = uid, .title = "", .description = "", .organizer = "", .location = "", .rooms = rooms};
+    const struct kg_principal by = verbs_operator();
+    struct verbs_world w;
+    (void)state;
+    verbs_world_fill(&w);
+    for (unsigned i = 0; i < KG_ARRAY_LEN(rooms); i++)
+        rooms[i] = (char *)"a-shi-3";
+    for (unsigned i = 0;; i++) {
+        size_t left = KG_DIRECTORY_MAX_INVITATIONS - 1 - kg_directory_invitation_count(w.directory, "a-shi");
+        snprintf(uid, sizeof uid, "a-shi/full-%u", i);
+        m.room_count = (uint16_t)KG_MIN(left, KG_ARRAY_LEN(rooms));
+        if (left == 0)
+            break;
+        assert_true(kg_directory_put_meeting(w.directory, &m));
+    }
+    for (size_t i = 0; i < KG_ARRAY_LEN(calendars); i++) {
+        snprintf(request, sizeof request, import, calendars[i].uid, calendars[i].rooms);
+        json_t *reply = verbs_ask(&w, &by, request);
+        char *text = json_dumps(reply, 0);
+        assert_int_equal(json_integer_value(json_object_get(reply, "imported")), calendars[i].taken);
+        assert_int_equal(strstr(text, "list more than 200000 rooms") == NULL, calendars[i].taken);
+        free(text);
+        json_decref(reply);
+    }
+    assert_int_equal(kg_directory_invitation_count(w.directory, "a-shi"), KG_DIRECTORY_MAX_INVITATIONS);
+    verbs_world_end(&w);
+}
+
 /* The store's own reading gives the same directory. */
 static void test_a_restart_knows_all(void **state)
 {
@@ -464,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_nobody_looks_unnoted),
         cmocka_unit_test(test_the_signer_says_no),
         cmocka_unit_test(test_settings_in_layers),
+        cmocka_unit_test(test_an_organization_lists_so_many_rooms),
         cmocka_unit_test(test_a_restart_knows_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
