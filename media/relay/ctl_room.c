@@ -49,10 +49,9 @@ static int show_revoked(const struct kg_ctl *ctl, const struct kg_ctl_values *va
 
 const struct kg_ctl_command kg_ctl_rooms[] = {
     {"room", "add", "write a room down and sign its certificate request", .verb = "room-add",
-     .summary =
-         "Signs the room's certificate request (or takes a certificate of the authority that relay.conf's\n"
-         "client-ca names) and writes the room (NAME: 会議室名) into the directory. With neither, the room\n"
-         "is written down and enrolled later.",
+     .summary = "Signs the room's certificate request (or takes, from an operator, a certificate of an\n"
+                "authority in relay.conf's client-ca) and writes the room (NAME: 会議室名) into the\n"
+                "directory. With neither, the room is written down and enrolled later.",
      .words = {{"NAME", "name"}},
      .options =
          {{"id", "id", KG_CTL_TEXT, true, "ID", "Room id as agendas name it: a-z, 0-9 and \"-\""},

@@ -4,6 +4,7 @@
 #include <libwebsockets.h>
 #include <netdb.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +203,90 @@ void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer)
     peer->kind = KG_PEER_ROOM;
     if (kg_ca_x509_identity(certificate, &kind, peer->id) && kind == KG_CA_ADMINISTRATOR)
         peer->kind = KG_PEER_ADMINISTRATOR;
+}
+
+/* A certificate that somebody vouches for before its device ever comes. */
+
+static const char *remedy_for(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "give one that its authority has renewed";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "set this machine's clock, or come again on its first day";
+    case X509_V_ERR_INVALID_PURPOSE:
+        return "let its authority make one for TLS clients (extended key usage clientAuth)";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return "let its authority make one with SHA-256 and a key of EC P-256 or RSA 2048 at least";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "give one of an authority in relay.conf's client-ca, and behind it in the same file those "
+               "between it and that authority";
+    default:
+        return "let its authority make another";
+    }
+}
+
+static bool judge_alone(SSL_CTX *context, X509 *leaf, STACK_OF(X509) * between, struct kg_problem *problem)
+{
+    X509_STORE_CTX *store = X509_STORE_CTX_new();
+    bool ok = store && X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context), leaf, between) == 1 &&
+              X509_STORE_CTX_set_default(store, "ssl_client") == 1;
+    if (!ok) {
+        kg_ca_openssl_problem(problem, "the certificate cannot be judged");
+    } else {
+        /* As the handshake's, where OpenSSL takes both from the context. */
+        X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(store), SECURITY_LEVEL);
+        X509_STORE_CTX_set_depth(store, MAX_INTERMEDIATES);
+        ok = judge(store, NULL) == 1;
+        int error = X509_STORE_CTX_get_error(store);
+        if (!ok)
+            kg_problem_set(problem, "no device could connect with this certificate (%s): %s",
+                           X509_verify_cert_error_string(error), remedy_for(error));
+    }
+    X509_STORE_CTX_free(store);
+    ERR_clear_error();
+    return ok;
+}
+
+bool kg_tls_server_knows(const struct kg_tls_server_params *params, const char *pem,
+                         struct kg_ca_certificate *out, struct kg_problem *problem)
+{
+    struct files f;
+    struct kg_ca_certificate made;
+    enum kg_ca_kind kind;
+    char id[KG_CA_ID_BYTES];
+    if (!name_files(&f, params, problem) || !kg_ca_certificate_read(pem, &made, problem))
+        return false;
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    BIO *text = BIO_new_mem_buf(pem, -1);
+    STACK_OF(X509) *between = sk_X509_new_null();
+    X509 *leaf = text ? PEM_read_bio_X509(text, NULL, NULL, NULL) : NULL, *next;
+    bool ok = (context && between && leaf) || kg_ca_openssl_problem(problem, "cannot read the certificate");
+    while (ok && sk_X509_num(between) < MAX_INTERMEDIATES + 1 &&
+           (next = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
+        if (sk_X509_push(between, next) == 0)
+            X509_free(next);
+    }
+    ERR_clear_error();
+    ok = ok && load_authorities(context, params, &f, problem) && judge_alone(context, leaf, between, problem);
+    if (ok && kg_ca_x509_identity(leaf, &kind, id) && kind == KG_CA_ADMINISTRATOR)
+        ok = kg_problem_set(problem, "this certificate names an administrator, and no room comes in by one: "
+                                     "let its authority make one without the name kaigi:admin:...");
+    sk_X509_pop_free(between, X509_free);
+    X509_free(leaf);
+    BIO_free(text);
+    SSL_CTX_free(context);
+    if (ok)
+        *out = made;
+    else
+        kg_ca_certificate_finish(&made);
+    return ok;
 }
 
 /* Setting up. */

@@ -58,6 +58,13 @@ void kg_tls_server_peer(SSL *tls, struct kg_peer_identity *peer);
 /* Tells params->refusals of a peer whose certificate passed TLS and is refused all the same. */
 void kg_tls_server_tell(const struct kg_tls_server_params *params, SSL *tls, const char *reason);
 
+/* Would TLS let a client in that shows this certificate (PEM, those between it and its root may follow)? It
+ * is judged as every client's is, by the files now on disk; an administrator's is refused as well, for no
+ * room comes in by one. Fills *out as kg_ca_certificate_read does. false: *problem says why, and what to do.
+ */
+KG_MUST_CHECK bool kg_tls_server_knows(const struct kg_tls_server_params *params, const char *pem,
+                                       struct kg_ca_certificate *out, struct kg_problem *problem);
+
 /* Can the files serve? Reads them all; says which is wrong and what to do. Warns (logged) of those that end
  * within 30 days. */
 KG_MUST_CHECK bool kg_tls_server_check(const struct kg_tls_server_params *params, struct kg_problem *problem);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "relay/relay_settings.h"
+#include "relay/tls_server.h"
 #include "relay/verb_internal.h"
 
 /* false: refused. */
@@ -28,52 +30,53 @@ static bool may_make(struct kg_call *call, const char *id, const char *organizat
     return true;
 }
 
-/* The organization of whom the certificate was noted for; NULL: unknown. */
-static const char *organization_of(const struct kg_directory *directory,
-                                   const struct kg_store_certificate *certificate)
-{
-    const struct kg_store_room *room = kg_directory_room(directory, certificate->owner);
-    const struct kg_store_administrator *person = kg_directory_administrator(directory, certificate->owner);
-    if (strcmp(certificate->kind, "room") == 0)
-        return room ? room->organization_id : NULL;
-    return person ? person->organization_id : NULL;
-}
-
-/* One certificate names one owner, for ever. Whether it is another organization's is not told. */
+/* One certificate names one owner, for ever. */
 static bool is_new(struct kg_call *call)
 {
-    const struct kg_directory *directory = call->verbs->params.directory;
     const struct kg_store_certificate *known =
-        kg_directory_certificate(directory, call->certificate.fingerprint);
-    if (!known)
-        return true;
-    const char *organization = organization_of(directory, known);
-    if (organization && kg_call_sees(call, organization))
+        kg_directory_certificate(call->verbs->params.directory, call->certificate.fingerprint);
+    if (known)
         kg_call_refuse(call,
                        "this certificate is, or was, that of %s %s; make a new key and a certificate for it",
                        known->kind, known->owner);
-    else
-        kg_call_refuse(call, "this certificate cannot be used; make a new key and a certificate for it");
-    return false;
+    return !known;
+}
+
+/* Signed elsewhere. Nobody proves here that the key is theirs, and a certificate is public: were it anyone's
+ * to give, one organization could take another's device for itself. */
+static bool take_certificate(struct kg_call *call)
+{
+    const struct kg_relay_settings *settings = call->verbs->params.settings;
+    const struct kg_tls_server_params trust = {.state = settings->state,
+                                               .client_ca = settings->tls_client_ca};
+    struct kg_problem problem;
+    if (call->by.role != KG_ROLE_OPERATOR) {
+        kg_call_refuse(call, "certificate is for the operator alone to give; give csr, or let the room be "
+                             "enrolled by the code on its screen");
+        return false;
+    }
+    if (!trust.client_ca) {
+        kg_call_refuse(call, "this relay knows no authority but its own: set client-ca in relay.conf to the "
+                             "devices' authority and restart it, or give csr");
+        return false;
+    }
+    if (!kg_tls_server_knows(&trust, kg_call_text(call, "certificate"), &call->certificate, &problem)) {
+        kg_call_refuse(call, "%s", problem.text);
+        return false;
+    }
+    return is_new(call);
 }
 
 /* The certificate the request brings or asks for; false: refused, or being signed. */
 static bool certify(struct kg_call *call, const char *id)
 {
-    struct kg_problem problem;
     if (kg_call_has(call, "csr") && kg_call_has(call, "certificate")) {
         kg_call_refuse(call, "give csr, to be signed here, or certificate, signed elsewhere, not both");
         return false;
     }
     if (kg_call_has(call, "csr"))
         return kg_call_certificate(call, KG_CA_ROOM, id);
-    if (!kg_call_has(call, "certificate"))
-        return true;
-    if (!kg_ca_certificate_read(kg_call_text(call, "certificate"), &call->certificate, &problem)) {
-        kg_call_refuse(call, "%s", problem.text);
-        return false;
-    }
-    return is_new(call);
+    return !kg_call_has(call, "certificate") || take_certificate(call);
 }
 
 void kg_verb_room_add(struct kg_call *call)

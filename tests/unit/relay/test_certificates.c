@@ -393,6 +393,64 @@ static void test_a_foreign_authority_is_known_by_its_setting_alone(void **state)
     SSL_CTX_free(server);
 }
 
+/* What an operator vouches for before the device comes is judged as its handshake will be. */
+
+static char *pem_of(const struct recipe *r)
+{
+    EVP_PKEY *key;
+    X509 *certificate = make(r, &key);
+    X509 *const between[] = {[OURS] = NULL,       [FOREIGN] = foreign_sub, [FOREIGN_RSA] = foreign_rsa,
+                             [ROGUE] = rogue_sub, [IMPOSTOR] = NULL,       [ITSELF] = NULL};
+    const char *bytes;
+    BIO *out = BIO_new(BIO_s_mem());
+    assert_int_equal(PEM_write_bio_X509(out, certificate), 1);
+    if (between[r->issuer])
+        assert_int_equal(PEM_write_bio_X509(out, between[r->issuer]), 1);
+    long size = BIO_get_mem_data(out, &bytes);
+    char *pem = strndup(bytes, (size_t)size);
+    BIO_free(out);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return pem;
+}
+
+static void try_vouched(const struct recipe *r, const char *client_ca)
+{
+    const struct kg_tls_server_params params = {.state = in_folder("state"), .client_ca = client_ca};
+    const char *reason = r->kind == KG_PEER_ADMINISTRATOR ? "names an administrator" : r->reason;
+    struct kg_ca_certificate known = {0}, read;
+    struct kg_problem problem = {""};
+    char *pem = pem_of(r);
+    bool ok = kg_tls_server_knows(&params, pem, &known, &problem);
+    if (ok != !reason || (reason && !strstr(problem.text, reason)))
+        fail_msg("%s: %s \"%s\"", r->name, ok ? "known" : "refused", problem.text);
+    if (ok) {
+        assert_true(kg_ca_certificate_read(pem, &read, &problem));
+        assert_memory_equal(known.fingerprint, read.fingerprint, sizeof read.fingerprint);
+        kg_ca_certificate_finish(&read);
+    } else {
+        assert_null(known.pem);
+        assert_non_null(strstr(problem.text, ": ")); /* and what to do */
+    }
+    kg_ca_certificate_finish(&known);
+    free(pem);
+}
+
+static void test_certificates_that_are_vouched_for(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KG_ARRAY_LEN(clients); i++)
+        try_vouched(&clients[i], in_folder("foreign.pem"));
+    struct recipe stranger = clients[2];
+    stranger.reason = "unable to get";
+    try_vouched(&stranger, NULL);
+    const struct kg_tls_server_params params = {.state = in_folder("state")};
+    struct kg_ca_certificate known = {0};
+    struct kg_problem problem;
+    assert_false(kg_tls_server_knows(&params, "no PEM at all", &known, &problem));
+    assert_non_null(strstr(problem.text, "this is no certificate"));
+}
+
 /* The relay's certificate at the terminal. */
 
 static const struct {
@@ -567,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_clients_at_the_relay),
         cmocka_unit_test(test_no_certificate_at_all),
         cmocka_unit_test(test_a_foreign_authority_is_known_by_its_setting_alone),
+        cmocka_unit_test(test_certificates_that_are_vouched_for),
         cmocka_unit_test(test_the_relay_at_the_terminal),
         cmocka_unit_test(test_own_chain),
         cmocka_unit_test(test_the_gate),

@@ -76,10 +76,10 @@ static const struct kg_verbs_effects effects = {
 
 static void open_world(struct verbs_world *w)
 {
-    static struct kg_relay_settings settings = {.open_before_minutes = 10, .seat_seconds = 30};
     struct kg_problem problem;
     struct kg_store_snapshot snapshot;
-    settings.state = w->folder;
+    w->settings =
+        (struct kg_relay_settings){.open_before_minutes = 10, .seat_seconds = 30, .state = w->folder};
     const struct kg_store_params params = {.path = w->path, .results = w->results};
     w->store = kg_store_open(&params, &snapshot, &problem);
     w->directory = kg_directory_create();
@@ -91,7 +91,7 @@ static void open_world(struct verbs_world *w)
     const struct kg_verbs_params verbs = {.directory = w->directory,
                                           .enrolment = w->enrolment,
                                           .store = w->store,
-                                          .settings = &settings,
+                                          .settings = &w->settings,
                                           .effects = &effects,
                                           .user = w,
                                           .next_request = &w->next_request};

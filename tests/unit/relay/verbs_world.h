@@ -5,6 +5,7 @@
 
 #include "relay/enrolment.h"
 #include "relay/principal.h"
+#include "relay/relay_settings.h"
 #include "relay/verb_internal.h"
 
 struct verbs_world {
@@ -14,6 +15,7 @@ struct verbs_world {
     struct kg_directory *directory;
     struct kg_verbs *verbs;
     struct kg_enrolment *enrolment;
+    struct kg_relay_settings settings; /* read at every request */
     uint64_t next_request;
     /* The signer's question that waits, and how many it has answered. */
     uint64_t to_sign;
