@@ -259,6 +259,7 @@ void kg_control_send_participants(struct kg_control *c, struct kg_gathering *g)
     struct kg_participant list[KG_MAX_PARTICIPANTS];
     struct kg_message message = {.type = KG_MESSAGE_PARTICIPANTS};
     g->changed = false;
+    g->names = kg_hall_names(c->directory, g);
     message.participants.participant_count = kg_control_list_participants(c, g, list);
     message.participants.participants = list;
     for (struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {

@@ -103,6 +103,26 @@ enum kg_error_code kg_hall_admits(const struct kg_directory *directory, const st
     return wall_us < meeting->start_us - open_before_us ? KG_ERROR_NOT_OPEN_YET : KG_ERROR_NONE;
 }
 
+/* FNV-1a, 64 bits; the final NUL sets texts apart. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    while (*text++);
+    return hash;
+}
+
+uint64_t kg_hall_names(const struct kg_directory *directory, const struct kg_gathering *g)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const struct kg_hall_seat *seat = g->seats; seat; seat = seat->next) {
+        hash = hash_text(hash, kg_directory_organization_name(directory, seat->room->organization_id));
+        hash = hash_text(hash, seat->room->department);
+        hash = hash_text(hash, seat->room->name);
+    }
+    return hash;
+}
+
 struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *g, const struct kg_store_room *room)
 {
     struct kg_hall_seat *seat = g->seats;

@@ -51,6 +51,7 @@ struct kg_gathering {
     unsigned seat_count;
     struct kg_hall_seat *seats; /* in order of joining */
     bool changed;               /* participants are to be sent */
+    uint64_t names;             /* kg_hall_names when they were sent last; 0: never */
     struct kg_gathering *next;
 };
 
@@ -69,6 +70,10 @@ void kg_hall_close_if_empty(struct kg_gathering *gathering);
  * to the end. */
 enum kg_error_code kg_hall_admits(const struct kg_directory *directory, const struct kg_meeting *meeting,
                                   const char *room, int64_t wall_us, int64_t open_before_us);
+
+/* A number for the names of all who sit there, as others see them: another one when any of them is another.
+ */
+uint64_t kg_hall_names(const struct kg_directory *directory, const struct kg_gathering *gathering);
 
 struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *gathering, const struct kg_store_room *room);
 struct kg_hall_seat *kg_hall_seat_of_party(const struct kg_hall *hall, uint64_t worker_party);

@@ -54,6 +54,46 @@ static void test_admission(void **state)
     kg_directory_destroy(d);
 }
 
+static void put_names(struct kg_directory *d, char *organization, char *name, struct kg_store_room *room)
+{
+    const struct kg_store_organization named = {.id = organization, .name = name, .reading = ""};
+    const struct kg_store_change change = {.kind = KG_STORE_PUT_ORGANIZATION, .organization = &named};
+    room->organization_id = organization;
+    assert_true(kg_directory_apply(d, &change) && kg_directory_put_room(d, room));
+}
+
+/* Names that change are new where such a room or organization sits, and nowhere else. */
+static void test_whose_names_are_new(void **state)
+{
+    (void)state;
+    struct kg_hall *hall = kg_hall_create();
+    struct kg_directory *d = kg_directory_create();
+    struct kg_store_room a = room_of("a", 1), b = room_of("b", 2), c = room_of("c", 3);
+    put_names(d, "kaku", "架空市", &a);
+    put_names(d, "mihon", "見本町", &b);
+    put_names(d, "kaku", "架空市", &c);
+    struct kg_gathering *ours = kg_hall_open(hall, "kaku/m", 1, 30),
+                        *theirs = kg_hall_open(hall, "mihon/m", 1, 30);
+    assert_non_null(kg_hall_seat_add(ours, kg_directory_room(d, "a"), 100));
+    assert_non_null(kg_hall_seat_add(theirs, kg_directory_room(d, "b"), 100));
+    uint64_t before = kg_hall_names(d, ours), untouched = kg_hall_names(d, theirs);
+    c.name = "控室"; /* sits nowhere */
+    put_names(d, "kaku", "架空市", &c);
+    assert_true(kg_hall_names(d, ours) == before);
+    for (int i = 0; i < 3; i++) {
+        a.name = i >= 0 ? "大会議室" : a.name;
+        a.department = i >= 1 ? "防災課" : a.department;
+        put_names(d, "kaku", i >= 2 ? "新架空市" : "架空市", &a);
+        assert_true(kg_hall_names(d, ours) != before);
+        before = kg_hall_names(d, ours);
+        assert_true(kg_hall_names(d, theirs) == untouched);
+    }
+    assert_non_null(kg_hall_seat_add(theirs, kg_directory_room(d, "a"), 100));
+    assert_true(kg_hall_names(d, theirs) != untouched);
+    kg_hall_destroy(hall);
+    kg_directory_destroy(d);
+}
+
 static void test_seats(void **state)
 {
     (void)state;
@@ -155,7 +195,8 @@ static void test_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_admission), cmocka_unit_test(test_seats), cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_admission), cmocka_unit_test(test_whose_names_are_new),
+        cmocka_unit_test(test_seats),     cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_restore),   cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
