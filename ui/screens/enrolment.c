@@ -96,7 +96,7 @@ static void draw_code(struct kg_canvas *c, struct kg_rect box, const struct kg_r
                      kg_tr("5分後に、新しいコードで登録をやり直します。"));
         break;
     case KG_ENROLMENT_BUSY:
-        draw_instead(c, inner, tone, kg_tr("中継サーバーの登録待ちがいっぱいです"),
+        draw_instead(c, inner, tone, kg_tr("登録待ちの端末が上限に達しています"),
                      kg_tr("待っている端末が減ると、ここに登録コードが表示されます。"));
         break;
     case KG_ENROLMENT_PREPARING:
@@ -134,7 +134,7 @@ static void draw_steps(struct kg_canvas *c, struct kg_rect box, const struct kg_
         kg_rect_cut_left(&box, 40);
         kg_canvas_text(c, kg_rect_cut_top(&box, STEP_HEIGHT),
                        (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT},
-                       kg_tr("この端末に心当たりがあれば、新しいコードで登録をやり直せます。"));
+                       kg_tr("登録する予定の端末であれば、新しいコードで登録をやり直せます。"));
         kg_rect_cut_top(&box, 22);
         struct kg_rect button = kg_rect_cut_left(&box, 420);
         button.h = 72;
@@ -148,16 +148,17 @@ static void draw_steps(struct kg_canvas *c, struct kg_rect box, const struct kg_
     if (page->step != KG_ENROLMENT_WAITING) {
         kg_rect_cut_left(&box, 40);
         const char *words = page->step == KG_ENROLMENT_BUSY
-                                ? "待っている端末を、管理用のパソコンで承認するか取り消してください。"
+                                ? "待っている端末を、管理用のパソコンで承認または却下してください。"
                                 : "承認が済むと、この画面は自動で切り替わります。";
         kg_canvas_text(c, kg_rect_cut_top(&box, STEP_HEIGHT),
                        (struct kg_text_style){.size = KG_TEXT_BODY, .color = KG_COLOR_TEXT}, kg_tr(words));
         return;
     }
-    char command[96];
+    char command[128];
     draw_step(c, kg_rect_cut_top(&box, STEP_HEIGHT), 1,
-              kg_tr("管理用のパソコンで、次のように入力してください。"));
-    snprintf(command, sizeof(command), "kaigi-ctl room enrol %s --room %s", page->code, kg_tr("会議室のID"));
+              kg_tr("管理用のパソコンで入力してください。登録済みの会議室では --name 以下は不要です。"));
+    snprintf(command, sizeof(command), "kaigi-ctl room enrol %s --room %s --name %s", page->code,
+             kg_tr("会議室のID"), kg_tr("会議室名"));
     struct kg_rect typed = kg_rect_cut_top(&box, STEP_HEIGHT);
     kg_rect_cut_left(&typed, 86);
     kg_canvas_round(c, typed, KG_RADIUS_S, KG_COLOR_SUNKEN);
