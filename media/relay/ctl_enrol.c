@@ -10,8 +10,8 @@ static void show_device(FILE *out, const json_t *device)
 {
     const char *serial = kg_ctl_text_of(device, "serial");
     fprintf(out,
-            "code:     %s\nserial:   %s (as the device tells it)\nsource:   %s\nSHA-256:  %s\nasked:    %lld "
-            "s ago\n",
+            "code:     %s (登録コード)\nserial:   %s (製造番号, as the device tells it)\nsource:   %s\n"
+            "key:      %s (端末の鍵, SHA-256)\nasked:    %lld s ago\n",
             kg_ctl_text_of(device, "code"), *serial ? serial : "-", kg_ctl_text_of(device, "source"),
             kg_ctl_text_of(device, "fingerprint"), kg_ctl_number_of(device, "since_seconds"));
 }
@@ -28,11 +28,12 @@ static bool confirm(const struct kg_ctl *ctl, const json_t *device, const struct
     if (o->yes)
         return true;
     if (!isatty(STDIN_FILENO)) {
-        kg_ctl_fail(ctl, "nobody can be asked here; compare the device's code and give --yes");
+        kg_ctl_fail(ctl, "nobody can be asked here; compare the device's code and key, and give --yes");
         return false;
     }
     show_device(stderr, device);
-    fprintf(stderr, "Does the device show this code, and is it %s? [y/N] ", o->room);
+    fprintf(stderr, "Does the device's screen show this code and this key (端末の鍵), and is it %s? [y/N] ",
+            o->room);
     if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
         return true;
     kg_ctl_fail(ctl, "not approved; \"room reject\" refuses it");
@@ -99,14 +100,14 @@ int kg_ctl_room_enrol(int argc, char **argv)
          "TEXT"},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &o.replace, "The room has a device: this one takes its place",
          NULL},
-        {"yes", 'y', 0, G_OPTION_ARG_NONE, &o.yes, "Do not ask: the code has been compared", NULL},
+        {"yes", 'y', 0, G_OPTION_ARG_NONE, &o.yes, "Do not ask: code and key have been compared", NULL},
         {0},
     };
     int result = KG_CTL_USAGE;
     if (kg_ctl_options(
             &ctl, argc, argv, "CODE - let a device in that shows this code",
             "Shows the device's serial number, where it asks from and its key's fingerprint, asks, and\n"
-            "signs its certificate. Names are needed for a room that does not exist yet.",
+            "signs its certificate. A room that does not exist yet is made; --name is needed for it.",
             entries, 1, &code)) {
         if (!o.room)
             kg_ctl_fail(&ctl, "--room is needed: which room is this device?");

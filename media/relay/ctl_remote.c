@@ -19,6 +19,9 @@ enum {
     CLOSE_AGAIN_LATER = 1013,
 };
 
+#define UNSURE                                                                                               \
+    "; a change may or may not be made: look with \"room list\" or the like before you ask for it again"
+
 struct exchange {
     struct kg_loop *loop;
     struct kg_ws_client *client;
@@ -93,7 +96,7 @@ static void explain_closed(const struct kg_ctl *ctl, const struct exchange *x)
         kg_ctl_fail(ctl, "the relay takes no further administrator's connection now; try again");
     else
         kg_ctl_fail(ctl, "the connection to the relay broke%s",
-                    x->sent ? "; the change may or may not be made" : " before anything was asked");
+                    x->sent ? UNSURE : " before anything was asked; try again");
 }
 
 static void explain_tls(const struct kg_ctl *ctl, const struct kg_ws_close *close)
@@ -107,11 +110,16 @@ static void explain_tls(const struct kg_ctl *ctl, const struct kg_ws_close *clos
                     t->host, t->port, t->ca, close->detail);
         return;
     case KG_WS_TLS_EXPIRED:
-        kg_ctl_fail(ctl, "the relay's certificate has expired, or this machine's clock is ahead: %s",
-                    close->detail);
+        kg_ctl_fail(
+            ctl,
+            "the relay's certificate has expired, or this machine's clock is ahead: %s. Run \"kaigi-ctl ca "
+            "server\" on the relay's machine, or set this machine's clock",
+            close->detail);
         return;
     case KG_WS_TLS_NOT_YET:
-        kg_ctl_fail(ctl, "the relay's certificate is not valid yet, or this machine's clock is behind: %s",
+        kg_ctl_fail(ctl,
+                    "the relay's certificate is not valid yet, or this machine's clock is behind: %s. Set "
+                    "the clocks of this machine and of the relay's",
                     close->detail);
         return;
     case KG_WS_TLS_NAME:
@@ -151,14 +159,22 @@ static void explain(const struct kg_ctl *ctl, const struct exchange *x)
                     close->detail);
         return;
     case KG_WS_TIMEOUT:
-        kg_ctl_fail(ctl, "%s port %u does not answer in time (%s)", t->host, t->port, close->detail);
+        kg_ctl_fail(ctl,
+                    "%s port %u does not answer in time (%s). Is the machine up, and does the network let "
+                    "TCP through to this port?",
+                    t->host, t->port, close->detail);
         return;
     case KG_WS_PROXY_UNREACHABLE:
-        kg_ctl_fail(ctl, "the proxy cannot be used: %s", close->detail);
+        kg_ctl_fail(ctl,
+                    "the proxy cannot be used: %s. Check proxy in ctl.conf, and that the proxy runs and may "
+                    "be reached",
+                    close->detail);
         return;
     case KG_WS_PROXY:
-        kg_ctl_fail(ctl, "the proxy does not let us through to %s port %u: %s", t->host, t->port,
-                    close->detail);
+        kg_ctl_fail(ctl,
+                    "the proxy does not let us through to %s port %u: %s. Its administrator must allow "
+                    "CONNECT to there",
+                    t->host, t->port, close->detail);
         return;
     case KG_WS_PROXY_AUTH:
         kg_ctl_fail(
@@ -222,7 +238,7 @@ json_t *kg_ctl_ask_remote(const struct kg_ctl *ctl, const char *text)
     if (!x.over)
         kg_ctl_fail(ctl, "no memory for a connection");
     else if (x.silent)
-        kg_ctl_fail(ctl, "the relay gives no answer; the change may or may not be made");
+        kg_ctl_fail(ctl, "the relay gives no answer" UNSURE);
     else
         explain(ctl, &x);
     return NULL;

@@ -10,11 +10,14 @@
 #include "relay/enrolment.h"
 #include "relay/verb_internal.h"
 
+#define AGAIN                                                                                                \
+    "it may have been mistyped, or 30 minutes have passed; give the code that the device's screen shows now"
+
 /* false: refused. */
 static bool read_code(struct kg_call *call, char code[KG_EST_CODE_SIZE])
 {
     if (!call->verbs->params.enrolment) {
-        kg_call_refuse(call, "this relay enrols no devices");
+        kg_call_refuse(call, "this relay enrols no devices; give their requests to \"room add --csr\"");
         return false;
     }
     if (kg_est_code_read(kg_call_text(call, "code"), code))
@@ -48,8 +51,7 @@ static const struct kg_enrolment_entry *find_device(struct kg_call *call)
     if (count == 1)
         return entry;
     if (count == 0)
-        kg_call_refuse(
-            call, "no device waits with this code: it may have been mistyped, or 30 minutes have passed");
+        kg_call_refuse(call, "no device waits with this code: " AGAIN);
     else
         kg_call_refuse(call,
                        "%zu devices show this code, so one of them may be an impostor: refuse it with \"room "
@@ -89,7 +91,7 @@ void kg_verb_room_reject(struct kg_call *call)
         return;
     size_t count = kg_enrolment_find(call->verbs->params.enrolment, code, kg_clock_now_us(), &entry);
     if (count == 0)
-        kg_call_refuse(call, "no device waits with this code");
+        kg_call_refuse(call, "no device waits with this code: " AGAIN);
     else
         kg_call_commit(call, json_pack("{s:b, s:i}", "ok", 1, "rejected", (int)count));
 }
