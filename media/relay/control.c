@@ -22,6 +22,7 @@ enum {
     RETRY_BASE_MS = 200,
     RETRY_SPREAD_MS = 800,
     AGENDAS_AT_ONCE = 32,
+    AGENDAS_TURN_US = 20000,
     AGENDAS_PAUSE_US = 1000,
     REFUSED_JOINS = 10, /* of one room at once, then one each … */
     REFUSED_JOINS_US = 5000000,
@@ -96,18 +97,22 @@ void kg_control_send_agenda(struct kg_control *c, struct kg_session *s)
     free(calendar);
 }
 
-/* Thousands of agendas at once would keep everything else waiting: some, then the loop turns. */
+/* Thousands of agendas at once, or few of many meetings, would keep everything else waiting: some, then the
+ * loop turns. */
 static void on_rename(void *user, int64_t now_us)
 {
     struct kg_control *c = user;
     int left = AGENDAS_AT_ONCE;
+    (void)now_us; /* when the loop woke up: other timers may have taken their time */
+    int64_t until_us = kg_clock_now_us() + AGENDAS_TURN_US;
     for (struct kg_session *s = c->sessions; s; s = s->next) {
         if (!s->agenda_due || s->closing)
             continue;
-        if (left-- == 0) {
-            kg_loop_timer_set(c->loop, &c->rename, now_us + AGENDAS_PAUSE_US);
+        if (left == 0 || (left < AGENDAS_AT_ONCE && kg_clock_now_us() >= until_us)) {
+            kg_loop_timer_set(c->loop, &c->rename, kg_clock_now_us() + AGENDAS_PAUSE_US);
             return;
         }
+        left--;
         kg_control_send_agenda(c, s);
     }
 }

@@ -32,8 +32,11 @@ static void names_changed(void *user)
 {
     struct kg_control *c = user;
     kg_control_rename(c);
-    for (struct kg_gathering *g = kg_hall_first(c->hall); g; g = g->next)
-        kg_control_gather(c, g);
+    /* Who works through a list of rooms is not felt in everybody's meetings. */
+    for (struct kg_gathering *g = kg_hall_first(c->hall); g; g = g->next) {
+        if (g->names != kg_hall_names(c->directory, g))
+            kg_control_gather(c, g);
+    }
 }
 
 static void agenda_changed(void *user)

@@ -71,8 +71,7 @@ void kg_hall_close_if_empty(struct kg_gathering *gathering);
 enum kg_error_code kg_hall_admits(const struct kg_directory *directory, const struct kg_meeting *meeting,
                                   const char *room, int64_t wall_us, int64_t open_before_us);
 
-/* A number for the names of all who sit there, as others see them: another one when any of them is another.
- */
+/* A number for the names of all who sit there, as others see them: another when any of them is. */
 uint64_t kg_hall_names(const struct kg_directory *directory, const struct kg_gathering *gathering);
 
 struct kg_hall_seat *kg_hall_seat_of(const struct kg_gathering *gathering, const struct kg_store_room *room);

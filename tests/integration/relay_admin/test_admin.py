@@ -63,6 +63,25 @@ class Admin(unittest.IsolatedAsyncioTestCase):
             await a.leave()
             await b.leave()
 
+    async def test_names_of_those_who_sit_elsewhere_are_not_told_in_a_meeting(self):
+        async with self.relay.client("a") as a:
+            def told():
+                return sum(message["type"] == "participants" for _, message in a.log)
+            await a.join(MEETING, offer(), LINES)
+            await a.wait(lambda c: told() == 1)
+            await self.do("org", "set", "mihon", "--name", "新見本町")
+            await self.do("room", "set", "b", "--name", "控室")
+            # Agendas come later than participants would.
+            await a.wait(lambda c: "控室" in c.agenda.replace("\r\n ", ""))
+            self.assertEqual(told(), 1)
+            await self.do("room", "set", "a", "--name", "控室a")
+            await a.wait(lambda c: c.participants[0]["name"] == "控室a")
+            self.assertEqual(told(), 2)
+            await self.do("room", "set", "a", "--name", "会議室a")
+            await self.do("room", "set", "b", "--name", "会議室b")
+            await self.do("org", "set", "mihon", "--name", "見本町")
+            await a.leave()
+
     async def test_settings_reach_the_rooms_they_are_for(self):
         async with self.relay.client("a") as a, self.relay.client("b") as b:
             await a.ping()
