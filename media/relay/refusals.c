@@ -8,7 +8,8 @@
 
 struct source {
     struct kg_enrolment_source address;
-    int64_t minute_us; /* when its minute began */
+    int64_t minute_us; /* when its minute began; whoever knocks without end begins one after the other */
+    int64_t told_us;   /* when it was last told what was left out; first: when it came */
     int64_t last_us;
     unsigned rows; /* in its minute */
     uint64_t left_out;
@@ -70,7 +71,7 @@ static struct source *find(struct kg_refusals *r, const struct kg_enrolment_sour
     }
     struct source *s = r->count < KG_REFUSALS_SOURCES ? &r->sources[r->count++] : oldest;
     r->others += s->left_out;
-    *s = (struct source){.address = *address, .minute_us = now_us};
+    *s = (struct source){.address = *address, .minute_us = now_us, .told_us = now_us};
     return s;
 }
 
@@ -98,12 +99,11 @@ bool kg_refusals_left_out(struct kg_refusals *r, int64_t now_us, char source[46]
     begin(r, now_us);
     for (size_t i = 0; i < r->count; i++) {
         struct source *s = &r->sources[i];
-        if (s->left_out == 0 || now_us - s->minute_us < MINUTE_US)
+        if (s->left_out == 0 || now_us - s->told_us < MINUTE_US)
             continue;
         *count = s->left_out;
         s->left_out = 0;
-        s->minute_us = now_us; /* at most one such row a minute */
-        s->rows = 0;
+        s->told_us = now_us; /* at most one such row a minute */
         if (spend(&r->summaries, KG_REFUSALS_SUMMARIES, KG_REFUSALS_SUMMARIES, now_us)) {
             snprintf(source, 46, "%s", s->address.text);
             return true;

@@ -111,6 +111,30 @@ static void test_one_stranger_does_not_use_up_what_all_have(void **state)
     kg_refusals_destroy(r);
 }
 
+/* Steady knocking: what is left out is told every minute, not once the stranger tires of it. */
+static void test_who_never_stops_is_told_of_every_minute(void **state)
+{
+    (void)state;
+    struct kg_refusals *r = kg_refusals_create();
+    const struct kg_enrolment_source loud = four(0xc0000201);
+    char source[46];
+    uint64_t count, told = 0, rows = 0;
+    unsigned summaries = 0;
+    for (int64_t second = 0; second <= 600; second++) {
+        rows += knock(r, &loud, false, 100, second * SECOND);
+        while (kg_refusals_left_out(r, second * SECOND, source, &count)) {
+            assert_string_equal(source, "192.0.2.1");
+            assert_int_equal(second % 60, 0);
+            told += count;
+            summaries++;
+        }
+    }
+    assert_int_equal(summaries, 10);
+    assert_int_equal(rows, 11 * KG_REFUSALS_PER_SOURCE);
+    assert_int_equal(rows + told, 601 * 100);
+    kg_refusals_destroy(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_an_address_of_ipv6_is_a_network),
         cmocka_unit_test(test_a_flood_from_everywhere),
         cmocka_unit_test(test_one_stranger_does_not_use_up_what_all_have),
+        cmocka_unit_test(test_who_never_stops_is_told_of_every_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
