@@ -89,8 +89,8 @@ int kg_ctl_keep_certificate(const struct kg_ctl *ctl, const struct kg_ctl_values
                             const char *what, bool quiet);
 
 /* What a relay says, before people see it: in every text, whatever steers a terminal or turns writing becomes
- * "?". Lines stay lines; the text of an export, which belongs into a file, stays as it is. */
-void kg_ctl_make_printable(json_t *reply);
+ * "?". Lines stay lines; is_export: the reply's own text belongs into a file and stays as it is. */
+void kg_ctl_make_printable(json_t *reply, bool is_export);
 /* Tables for people: columns as wide as they are on a screen, Japanese too. */
 enum kg_ctl_column_kind { KG_CTL_COLUMN_TEXT, KG_CTL_COLUMN_DAY, KG_CTL_COLUMN_TIME, KG_CTL_COLUMN_YES };
 struct kg_ctl_column {

@@ -191,6 +191,7 @@ static json_t *ask_local(const struct kg_ctl *ctl, const char *text)
 json_t *kg_ctl_ask(const struct kg_ctl *ctl, json_t *request)
 {
     char *text = json_dumps(request, JSON_COMPACT);
+    bool is_export = strcmp(kg_ctl_text_of(request, "command"), "audit-export") == 0;
     json_decref(request);
     if (!text) {
         kg_ctl_fail(ctl, "the request cannot be written: is every text UTF-8?");
@@ -199,7 +200,7 @@ json_t *kg_ctl_ask(const struct kg_ctl *ctl, json_t *request)
     json_t *reply = ctl->target.relay ? kg_ctl_ask_remote(ctl, text) : ask_local(ctl, text);
     free(text);
     if (!ctl->json)
-        kg_ctl_make_printable(reply);
+        kg_ctl_make_printable(reply, is_export);
     const char *warning = json_string_value(json_object_get(reply, "warning"));
     if (warning)
         fprintf(stderr, "kaigi-ctl: warning: %s\n", warning);

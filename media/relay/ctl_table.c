@@ -41,7 +41,7 @@ static void clean_lines(json_t *text)
     free(clean);
 }
 
-void kg_ctl_make_printable(json_t *reply)
+static void clean(json_t *reply)
 {
     const char *key;
     json_t *value;
@@ -50,13 +50,22 @@ void kg_ctl_make_printable(json_t *reply)
         clean_lines(reply);
     json_array_foreach(reply, i, value)
     {
-        kg_ctl_make_printable(value);
+        clean(value);
     }
     json_object_foreach(reply, key, value)
     {
-        if (strcmp(key, "text") != 0)
-            kg_ctl_make_printable(value);
+        clean(value);
     }
+}
+
+void kg_ctl_make_printable(json_t *reply, bool is_export)
+{
+    json_t *text = is_export ? json_incref(json_object_get(reply, "text")) : NULL;
+    if (text)
+        json_object_del(reply, "text");
+    clean(reply);
+    if (text)
+        json_object_set_new(reply, "text", text);
 }
 
 /* Cells on a terminal. */
