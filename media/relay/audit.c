@@ -24,6 +24,23 @@ bool kg_audit_result_parse(const char *name, enum kg_audit_result *result)
     return false;
 }
 
+const char *kg_audit_compared_name(enum kg_audit_compared compared)
+{
+    static const char *const names[] = {"none", "met", "too-old"};
+    return names[compared];
+}
+
+const char *kg_audit_compared_text(enum kg_audit_compared compared)
+{
+    static const char *const texts[] = {
+        [KG_AUDIT_NO_ANCHOR] = "not checked, for want of an anchor kept elsewhere: whether the oldest rows "
+                               "were taken away before their time, or all were rewritten",
+        [KG_AUDIT_ANCHOR_MET] = "the row of the anchor is there and as it was",
+        [KG_AUDIT_ANCHOR_TOO_OLD] = "the anchor was not compared: older than what is kept",
+    };
+    return texts[compared];
+}
+
 static bool add_number(EVP_MD_CTX *digest, uint64_t value, size_t bytes)
 {
     uint8_t wire[8];
@@ -194,11 +211,12 @@ const struct kg_audit_verdict *kg_audit_check_end(struct kg_audit_check *check, 
     else if (v->fault == KG_AUDIT_SOUND && head_hash && v->count &&
              memcmp(head_hash, v->hash, sizeof v->hash) != 0)
         fail(check, KG_AUDIT_FORKED, last, "row %" PRId64 " is not the one that was written last", last);
-    /* An anchor before the first row was pruned with its rows; the prune's own row speaks for it. */
+    /* Of an anchor before the first row only the caller knows whether its time was over. */
     if (v->fault == KG_AUDIT_SOUND && check->anchor.seq > 0 && !check->anchor_met && check->anchor.seq > last)
         fail(check, KG_AUDIT_TRUNCATED, last + 1,
              "rows from %" PRId64 " on are missing: the anchor knows of row %" PRId64, last + 1,
              check->anchor.seq);
+    v->compared = check->anchor_met ? KG_AUDIT_ANCHOR_MET : KG_AUDIT_NO_ANCHOR;
     if (v->fault == KG_AUDIT_SOUND)
         snprintf(v->text, sizeof v->text, "%" PRId64 " rows in order, from %" PRId64 " to %" PRId64, v->count,
                  v->first_seq, last);

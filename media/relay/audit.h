@@ -64,12 +64,20 @@ enum kg_audit_fault {
     KG_AUDIT_FORKED,     /* the row of an anchor has another hash: history was rewritten */
     KG_AUDIT_UNREADABLE, /* a row or line that cannot be read at all */
 };
+/* Whether an anchor was compared: without one, nothing tells of rows that were taken away or rewritten by
+ * somebody who made all the rest fit. */
+enum kg_audit_compared {
+    KG_AUDIT_NO_ANCHOR,
+    KG_AUDIT_ANCHOR_MET,
+    KG_AUDIT_ANCHOR_TOO_OLD, /* not compared: it speaks of a row whose time is over */
+};
 struct kg_audit_verdict {
     enum kg_audit_fault fault;
     int64_t seq; /* the first wrong row; SOUND: the last row */
     int64_t first_seq;
     int64_t count;                     /* rows that were in order */
     uint8_t hash[KG_AUDIT_HASH_BYTES]; /* of the last row in order */
+    enum kg_audit_compared compared;   /* when SOUND */
     char text[240];                    /* one English line */
 };
 
@@ -91,6 +99,9 @@ KG_MUST_CHECK bool kg_audit_check_row(struct kg_audit_check *check, const struct
 /* head_seq and head_hash: where the trail must end (NULL: wherever it does). Says the verdict. */
 const struct kg_audit_verdict *kg_audit_check_end(struct kg_audit_check *check, int64_t head_seq,
                                                   const uint8_t *head_hash);
+/* One line about it for people; "met", "none" or "too-old" for programs. */
+const char *kg_audit_compared_text(enum kg_audit_compared compared);
+const char *kg_audit_compared_name(enum kg_audit_compared compared);
 /* Marks a fault found by the caller. Always false. */
 bool kg_audit_check_fail(struct kg_audit_check *check, enum kg_audit_fault fault, int64_t seq,
                          const char *why);

@@ -184,7 +184,14 @@ const struct kg_audit_verdict *kg_audit_reader_end(struct kg_audit_reader *reade
                                 "the export is older than the anchor, or its end is missing");
         check->anchor.seq = 0;
     }
-    return kg_audit_check_end(check, 0, NULL);
+    struct kg_audit_verdict *verdict = &check->verdict;
+    kg_audit_check_end(check, 0, NULL);
+    size_t used = strlen(verdict->text);
+    if (verdict->fault == KG_AUDIT_SOUND && reader->partial)
+        snprintf(verdict->text + used, sizeof verdict->text - used,
+                 ", others left out: only rows that stand side by side bind each other, so what is missing "
+                 "between them does not show");
+    return verdict;
 }
 
 /* Never a line without bound in memory: a file of another kind may have no line ends at all. */
@@ -205,6 +212,29 @@ static bool read_lines(FILE *file, struct kg_audit_reader *reader)
     bool ok = line && !ferror(file);
     free(line);
     return ok;
+}
+
+bool kg_audit_anchor_read(const char *path, struct kg_audit_anchor *anchor, struct kg_problem *problem)
+{
+    static char line[KG_AUDIT_EXPORT_LINE_BYTES + 1];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return kg_problem_set(problem, "cannot read the anchor %s: %s", path, strerror(errno));
+    size_t size = 0;
+    bool ended = false;
+    for (int c; (c = getc(file)) != EOF; ended = c == '\n') {
+        if (ended)
+            size = 0;
+        if (c != '\n' && size < sizeof line)
+            line[size++] = (char)c;
+    }
+    bool ok = !ferror(file);
+    fclose(file);
+    json_t *object = ok && size < sizeof line ? json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    ok = object && kg_audit_anchor_parse(json_object_get(object, "anchor"), anchor);
+    json_decref(object);
+    return ok || kg_problem_set(problem, "the last line of %s is no anchor: give an export, or its last line",
+                                path);
 }
 
 bool kg_audit_export_verify(const char *path, const struct kg_audit_anchor *earlier,

@@ -39,3 +39,6 @@ const struct kg_audit_verdict *kg_audit_reader_end(struct kg_audit_reader *reade
 KG_MUST_CHECK bool kg_audit_export_verify(const char *path, const struct kg_audit_anchor *earlier,
                                           struct kg_audit_verdict *verdict, struct kg_audit_anchor *anchor,
                                           struct kg_problem *problem);
+/* The anchor that a file ends with: an export, or its last line kept alone. false: *problem. Thread: one. */
+KG_MUST_CHECK bool kg_audit_anchor_read(const char *path, struct kg_audit_anchor *anchor,
+                                        struct kg_problem *problem);

@@ -77,25 +77,33 @@ static int show_verdict(const struct kg_ctl *ctl, const struct kg_ctl_values *va
     (void)ctl;
     (void)values;
     if (!quiet)
-        puts(kg_ctl_text_of(reply, "text"));
+        printf("%s\n%s%s", kg_ctl_text_of(reply, "text"), kg_ctl_text_of(reply, "note"),
+               *kg_ctl_text_of(reply, "note") ? "\n" : "");
     return json_is_true(json_object_get(reply, "sound")) ? KG_CTL_DONE : KG_CTL_FAILED;
 }
 
 /* A file is verified here; the anchor it ends with then says where the relay's own trail must pass. */
 static int verify(const struct kg_ctl *ctl, const struct kg_ctl_values *values, json_t *request)
 {
-    const char *path = kg_ctl_value(values, "file");
+    const char *path = kg_ctl_value(values, "file"), *kept = kg_ctl_value(values, "anchor");
+    struct kg_audit_anchor anchor = {0};
+    struct kg_problem problem;
+    if ((path && kept) || (!path && kg_ctl_value(values, "offline"))) {
+        json_decref(request);
+        return kg_ctl_fail(ctl, path ? "give --file or --anchor: a file is verified to its own anchor"
+                                     : "--offline is for --file: the trail itself is the relay's");
+    }
+    if (kept && !kg_audit_anchor_read(kept, &anchor, &problem)) {
+        json_decref(request);
+        return kg_ctl_fail(ctl, "%s", problem.text);
+    }
     if (path) {
         struct kg_audit_verdict verdict;
-        struct kg_audit_anchor anchor = {0};
-        struct kg_problem problem;
         bool read = kg_audit_export_verify(path, NULL, &verdict, &anchor, &problem);
         if (!read || verdict.fault != KG_AUDIT_SOUND) {
             json_decref(request);
             return kg_ctl_fail(ctl, "%s: %s", path, read ? verdict.text : problem.text);
         }
-        char hash[KG_AUDIT_HASH_TEXT];
-        kg_audit_hash_text(anchor.hash, hash);
         if (kg_ctl_value(values, "offline")) {
             json_decref(request);
             json_t *object = json_pack("{s:b, s:b, s:s, s:I}", "ok", 1, "sound", 1, "text", verdict.text,
@@ -105,8 +113,13 @@ static int verify(const struct kg_ctl *ctl, const struct kg_ctl_values *values, 
             json_decref(object);
             return KG_CTL_DONE;
         }
+    }
+    if (path || kept) {
+        char hash[KG_AUDIT_HASH_TEXT];
+        kg_audit_hash_text(anchor.hash, hash);
         json_object_set_new(request, "anchor_seq", json_integer(anchor.seq));
         json_object_set_new(request, "anchor_hash", json_string(hash));
+        json_object_set_new(request, "anchor_time", json_integer(anchor.wall_us));
     }
     json_t *reply = kg_ctl_ask(ctl, request);
     int code = reply ? show_verdict(ctl, values, reply, kg_ctl_print_json(ctl, reply)) : KG_CTL_FAILED;
@@ -187,6 +200,8 @@ const struct kg_ctl_command kg_ctl_trail[] = {
      .summary =
          "Checks the relay's trail; with --file an export first, and then that the trail passes its anchor.",
      .options = {{"file", NULL, KG_CTL_TEXT, false, "FILE", "An export"},
+                 {"anchor", NULL, KG_CTL_TEXT, false, "FILE",
+                  "The last line of an export, kept elsewhere: the trail must pass there"},
                  {"offline", NULL, KG_CTL_FLAG, false, NULL, "The file alone; no relay is asked"}},
      .ask = verify},
     {"backup", NULL, "copy the store while the relay runs", .verb = "backup",

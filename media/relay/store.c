@@ -48,7 +48,10 @@ struct kg_store {
 
     atomic_int health;
     _Atomic uint64_t lost;
-    _Atomic int64_t give_up_us; /* closing: jobs after this are dropped */
+    _Atomic uint64_t lost_rows;    /* of them, rows of the audit trail */
+    _Atomic int64_t lost_since_us; /* wall clock, of the first that no row tells of yet; 0: none */
+    uint64_t told_rows;            /* the writing thread's */
+    _Atomic int64_t give_up_us;    /* closing: jobs after this are dropped */
 };
 
 const char *kg_store_status_text(enum kg_store_status status)
@@ -70,10 +73,20 @@ const char *kg_store_status_text(enum kg_store_status status)
     return "it cannot be written; check the state folder's disk and permissions";
 }
 
+static void note_lost(struct kg_store *store, bool audited)
+{
+    int64_t none = 0;
+    atomic_fetch_add(&store->lost, 1);
+    if (!audited)
+        return;
+    atomic_compare_exchange_strong(&store->lost_since_us, &none, kg_clock_wall_us());
+    atomic_fetch_add(&store->lost_rows, 1);
+}
+
 static void note_health(struct kg_store *store, const struct kg_store_job *job, enum kg_store_status status)
 {
     if (status != KG_STORE_OK && job->request == 0)
-        atomic_fetch_add(&store->lost, 1);
+        note_lost(store, job->audited);
     /* A store that refuses a contradiction is in order. */
     if (status == KG_STORE_REFUSED)
         status = KG_STORE_OK;
@@ -99,8 +112,17 @@ static void run_job(struct kg_store *store, struct kg_store_job *job)
 {
     struct kg_audit_row row = {0};
     enum kg_store_status status = KG_STORE_FAILED;
+    uint64_t lost_rows = atomic_load(&store->lost_rows);
+    job->lost_rows = lost_rows - store->told_rows;
+    job->lost_since_us = atomic_load(&store->lost_since_us);
     if (kg_clock_now_us() < atomic_load(&store->give_up_us))
         status = kg_store_db_run(store->db, job, &row);
+    if (status == KG_STORE_OK && job->lost_rows > 0) {
+        store->told_rows = lost_rows;
+        /* One lost meanwhile has no time of its own, but the next row tells of it. */
+        atomic_store(&store->lost_since_us,
+                     atomic_load(&store->lost_rows) > lost_rows ? kg_clock_wall_us() : 0);
+    }
     note_health(store, job, status);
     if (status == KG_STORE_OK && is_by_hand(job))
         store->copy_wanted = true;
@@ -293,11 +315,11 @@ void kg_store_close(struct kg_store *store)
     free(store);
 }
 
-static bool post(struct kg_store *store, struct kg_store_job *job)
+static bool post(struct kg_store *store, struct kg_store_job *job, bool audited)
 {
     if (job && kg_queue_push(store->jobs, &job))
         return true;
-    atomic_fetch_add(&store->lost, 1);
+    note_lost(store, audited);
     kg_store_job_destroy(job);
     return false;
 }
@@ -308,7 +330,7 @@ bool kg_store_write(struct kg_store *store, uint64_t request, const struct kg_st
     struct kg_store_job *job = kg_store_job_create(request, changes, count, audit);
     if (job && job->audited && !job->audit.wall_us)
         job->audit.wall_us = kg_clock_wall_us();
-    return post(store, job);
+    return post(store, job, audit != NULL);
 }
 
 bool kg_store_audit_list(struct kg_store *store, uint64_t request, const struct kg_audit_filter *filter)
@@ -329,6 +351,8 @@ bool kg_store_audit_verify(struct kg_store *store, uint64_t request, const struc
         .kind = KG_STORE_READ_VERIFY, .request = request, .anchored = anchor != NULL};
     if (anchor)
         read.anchor = *anchor;
+    if (store->retention_us > 0)
+        read.kept_us = kg_clock_wall_us() - store->retention_us;
     return kg_store_reader_post(store->reader, &read);
 }
 

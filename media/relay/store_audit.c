@@ -157,7 +157,8 @@ int kg_store_audit_prune(sqlite3 *db, int64_t cutoff_us, int64_t now_us, int max
 
 int kg_store_audit_remember(sqlite3 *db, const struct kg_audit_anchor *anchor)
 {
-    return KG_SQL_RUN(db, "INSERT OR IGNORE INTO audit_anchor VALUES(?1, ?2, ?3)",
-                      KG_SQL_INTEGER(anchor->seq), KG_SQL_HASH(anchor->hash),
-                      KG_SQL_INTEGER(anchor->wall_us));
+    /* Not one whose rows were pruned while it was on its way. */
+    return KG_SQL_RUN(
+        db, "INSERT OR IGNORE INTO audit_anchor SELECT ?1, ?2, ?3 FROM audit_state WHERE ?1 >= first_seq - 1",
+        KG_SQL_INTEGER(anchor->seq), KG_SQL_HASH(anchor->hash), KG_SQL_INTEGER(anchor->wall_us));
 }

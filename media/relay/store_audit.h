@@ -21,5 +21,7 @@ int kg_store_audit_remember(sqlite3 *db, const struct kg_audit_anchor *anchor);
 int kg_store_audit_rows(sqlite3 *db, const struct kg_audit_filter *filter, struct kg_store_answer *answer);
 int kg_store_audit_lines(sqlite3 *db, const struct kg_audit_filter *filter, int64_t now_us,
                          struct kg_store_answer *answer);
-/* anchor: NULL or one kept elsewhere. */
-int kg_store_audit_check(sqlite3 *db, const struct kg_audit_anchor *anchor, struct kg_audit_verdict *verdict);
+/* anchor: NULL or one kept elsewhere. kept_us: wall clock; rows from before may be pruned already, later ones
+ * must be there. 0: all. */
+int kg_store_audit_check(sqlite3 *db, const struct kg_audit_anchor *anchor, int64_t kept_us,
+                         struct kg_audit_verdict *verdict);

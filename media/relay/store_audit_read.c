@@ -302,18 +302,20 @@ static int check_rows(sqlite3 *db, const struct state *state, struct kg_audit_ch
     return code;
 }
 
-/* Every anchor ever given out that lies within what is kept. */
+/* Every anchor ever given out. A prune takes those of its rows along, but for its last row's. */
 static int check_anchors(sqlite3 *db, struct kg_audit_check *check, const struct state *state)
 {
     sqlite3_stmt *q = NULL;
-    struct kg_sql_value values[] = {KG_SQL_INTEGER(state->first_seq)};
-    int code =
-        kg_sql_prepare(db, &q, "SELECT seq, hash FROM audit_anchor WHERE seq >= ?1 ORDER BY seq", values, 1);
+    int code = kg_sql_prepare(db, &q, "SELECT seq, hash FROM audit_anchor ORDER BY seq", NULL, 0);
     while (code == SQLITE_OK && (code = sqlite3_step(q)) == SQLITE_ROW) {
         uint8_t anchor[KG_AUDIT_HASH_BYTES] = {0}, hash[KG_AUDIT_HASH_BYTES] = {0};
         int64_t seq = sqlite3_column_int64(q, 0);
-        code = read_hash(db, seq, hash);
-        if (code == SQLITE_DONE)
+        memcpy(hash, state->first_prev, sizeof hash);
+        code = seq == state->first_seq - 1 ? SQLITE_OK : read_hash(db, seq, hash);
+        if (code == SQLITE_DONE && seq < state->first_seq)
+            kg_audit_check_fail(check, KG_AUDIT_MISSING, seq,
+                                "a row that was exported is gone, and no prune took it");
+        else if (code == SQLITE_DONE)
             kg_audit_check_fail(check, KG_AUDIT_TRUNCATED, seq, "a row that was exported is missing");
         else if (code == SQLITE_OK &&
                  (!kg_sql_hash_at(q, 1, anchor) || memcmp(anchor, hash, sizeof hash) != 0))
@@ -325,7 +327,25 @@ static int check_anchors(sqlite3 *db, struct kg_audit_check *check, const struct
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int check_all(sqlite3 *db, const struct kg_audit_anchor *anchor, struct kg_audit_verdict *verdict)
+/* One from before the first row: its row may be gone only once its time was over. */
+static void check_old_anchor(struct kg_audit_check *check, const struct kg_audit_anchor *anchor,
+                             const struct state *state, int64_t kept_us)
+{
+    if (anchor->seq == state->first_seq - 1 &&
+        memcmp(anchor->hash, state->first_prev, sizeof anchor->hash) != 0)
+        kg_audit_check_fail(check, KG_AUDIT_FORKED, anchor->seq, "the pruned rows are not the anchor's");
+    else if (anchor->wall_us > 0 && anchor->wall_us < kept_us)
+        check->verdict.compared = KG_AUDIT_ANCHOR_TOO_OLD;
+    else
+        kg_audit_check_fail(check, KG_AUDIT_MISSING, anchor->seq,
+                            anchor->wall_us > 0
+                                ? "the row this anchor speaks of is gone, and its time was not over"
+                                : "the row this anchor speaks of is gone; the anchor's time would tell "
+                                  "whether its own was over");
+}
+
+static int check_all(sqlite3 *db, const struct kg_audit_anchor *anchor, int64_t kept_us,
+                     struct kg_audit_verdict *verdict)
 {
     struct state state = {0};
     struct kg_audit_check check;
@@ -336,17 +356,17 @@ static int check_all(sqlite3 *db, const struct kg_audit_anchor *anchor, struct k
     code = check_rows(db, &state, &check);
     if (code == SQLITE_OK)
         kg_audit_check_end(&check, state.head_seq, state.head_hash);
-    if (code == SQLITE_OK && anchor && anchor->seq > 0 && anchor->seq == state.first_seq - 1 &&
-        memcmp(anchor->hash, state.first_prev, sizeof anchor->hash) != 0)
-        kg_audit_check_fail(&check, KG_AUDIT_FORKED, anchor->seq, "the pruned rows are not the anchor's");
+    if (code == SQLITE_OK && anchor && anchor->seq > 0 && anchor->seq < state.first_seq)
+        check_old_anchor(&check, anchor, &state, kept_us);
     if (code == SQLITE_OK)
         code = check_anchors(db, &check, &state);
     *verdict = check.verdict;
     return code;
 }
 
-int kg_store_audit_check(sqlite3 *db, const struct kg_audit_anchor *anchor, struct kg_audit_verdict *verdict)
+int kg_store_audit_check(sqlite3 *db, const struct kg_audit_anchor *anchor, int64_t kept_us,
+                         struct kg_audit_verdict *verdict)
 {
     int code = kg_sql_exec(db, "BEGIN");
-    return code == SQLITE_OK ? kg_sql_end(db, check_all(db, anchor, verdict)) : code;
+    return code == SQLITE_OK ? kg_sql_end(db, check_all(db, anchor, kept_us, verdict)) : code;
 }

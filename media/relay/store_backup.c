@@ -147,7 +147,7 @@ static int make_copy(sqlite3 *db, const struct draft *d, atomic_bool *stop, stru
     if (code == SQLITE_OK)
         code = kg_store_check_pages(out, verdict == NULL);
     if (code == SQLITE_OK && verdict)
-        code = kg_store_audit_check(out, NULL, verdict);
+        code = kg_store_audit_check(out, NULL, 0, verdict);
     sqlite3_close(out);
     return code;
 }

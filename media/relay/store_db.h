@@ -27,6 +27,8 @@ struct kg_store_job {
     bool audited;
     struct kg_audit_entry audit;   /* texts owned */
     struct kg_audit_anchor anchor; /* seq > 0: remember it */
+    uint64_t lost_rows;            /* > 0: a row of the trail tells of so many, before the job's own */
+    int64_t lost_since_us;
 };
 /* store_job.c. NULL: memory. */
 struct kg_store_job *kg_store_job_create(uint64_t request, const struct kg_store_change *changes,

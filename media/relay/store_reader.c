@@ -65,7 +65,8 @@ static enum kg_store_status run_read(struct kg_store_reader *r, const struct kg_
             r->calls.on_anchor(r->calls.user, &answer->anchor);
         break;
     case KG_STORE_READ_VERIFY:
-        code = kg_store_audit_check(r->db, read->anchored ? &read->anchor : NULL, &answer->verdict);
+        code = kg_store_audit_check(r->db, read->anchored ? &read->anchor : NULL, read->kept_us,
+                                    &answer->verdict);
         break;
     case KG_STORE_READ_BACKUP: {
         enum kg_store_status status = kg_store_copy(r->db, &copy, &answer->verdict, &answer->problem);

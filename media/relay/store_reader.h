@@ -17,6 +17,7 @@ struct kg_store_read {
     struct kg_audit_filter filter; /* texts copied */
     bool anchored;
     struct kg_audit_anchor anchor;
+    int64_t kept_us;  /* verify: kg_store_audit_check() */
     const char *path; /* copied */
 };
 

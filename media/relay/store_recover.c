@@ -102,7 +102,7 @@ static bool is_sound(sqlite3 *db)
     int64_t ignored;
     return kg_store_check_pages(db, false) == SQLITE_OK &&
            kg_sql_integer(db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &ignored) == SQLITE_DONE &&
-           kg_store_audit_check(db, NULL, &verdict) == SQLITE_OK && verdict.fault == KG_AUDIT_SOUND;
+           kg_store_audit_check(db, NULL, 0, &verdict) == SQLITE_OK && verdict.fault == KG_AUDIT_SOUND;
 }
 
 static sqlite3 *try_open(const char *path, enum attempt attempt, struct kg_store_snapshot *snapshot,

@@ -94,7 +94,7 @@ static bool check_backup(const char *copy, const char *backup, struct kg_audit_v
     db = kg_store_db_open(copy, &status, problem);
     if (!db)
         return false;
-    if (kg_store_audit_check(db, NULL, verdict) != SQLITE_OK || verdict->fault != KG_AUDIT_SOUND)
+    if (kg_store_audit_check(db, NULL, 0, verdict) != SQLITE_OK || verdict->fault != KG_AUDIT_SOUND)
         ok = kg_problem_set(problem, "the audit trail in %s is not sound: %s; take another backup", backup,
                             verdict->text);
     else if (!kg_store_db_load(db, &snapshot, &status))

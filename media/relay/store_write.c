@@ -1,7 +1,10 @@
 /* The store's writes, one transaction each. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "relay/store_audit.h"
 #include "relay/store_db.h"
 #include "relay/store_sql.h"
@@ -229,9 +232,28 @@ static int write_item(sqlite3 *db, const struct kg_store_item *item)
     return SQLITE_MISUSE;
 }
 
+/* Whoever makes the store fail would else act unseen meanwhile: the trail itself says that it has a gap. */
+static int tell_lost(sqlite3 *db, const struct kg_store_job *job)
+{
+    char detail[120], since[40] = "";
+    time_t seconds = (time_t)(job->lost_since_us / 1000000);
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm))
+        strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(detail, sizeof detail, "count=%" PRIu64 " since=%s", job->lost_rows, since);
+    struct kg_audit_entry entry = {.event_id = "audit.rows-lost",
+                                   .actor = "kaigi-relay",
+                                   .role = "relay",
+                                   .object = "audit",
+                                   .detail = detail,
+                                   .result = KG_AUDIT_FAILED,
+                                   .wall_us = kg_clock_wall_us()};
+    return kg_store_audit_append(db, &entry, NULL);
+}
+
 static int write_job(sqlite3 *db, const struct kg_store_job *job, struct kg_audit_row *row)
 {
-    int code = SQLITE_OK;
+    int code = job->lost_rows > 0 ? tell_lost(db, job) : SQLITE_OK;
     for (size_t i = 0; i < job->count && code == SQLITE_OK; i++)
         code = write_item(db, &job->items[i]);
     if (code == SQLITE_OK && job->audited)

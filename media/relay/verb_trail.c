@@ -105,13 +105,22 @@ static json_t *verdict_json(const struct kg_call *call, const struct kg_audit_ve
 {
     bool sound = verdict->fault == KG_AUDIT_SOUND;
     char hash[KG_AUDIT_HASH_TEXT];
-    if (call->by.organization[0])
-        return json_pack("{s:b, s:b, s:s}", "ok", 1, "sound", sound, "text",
-                         verdict_in_short(verdict->fault));
-    kg_audit_hash_text(verdict->hash, hash);
-    return json_pack("{s:b, s:b, s:s, s:I, s:I, s:I, s:s}", "ok", 1, "sound", sound, "text", verdict->text,
-                     "seq", (json_int_t)verdict->seq, "first", (json_int_t)verdict->first_seq, "rows",
-                     (json_int_t)verdict->count, "hash", hash);
+    const char *compared = kg_audit_compared_name(verdict->compared);
+    json_t *reply;
+    if (call->by.organization[0]) {
+        reply =
+            json_pack("{s:b, s:b, s:s}", "ok", 1, "sound", sound, "text", verdict_in_short(verdict->fault));
+    } else {
+        kg_audit_hash_text(verdict->hash, hash);
+        reply = json_pack("{s:b, s:b, s:s, s:I, s:I, s:I, s:s}", "ok", 1, "sound", sound, "text",
+                          verdict->text, "seq", (json_int_t)verdict->seq, "first",
+                          (json_int_t)verdict->first_seq, "rows", (json_int_t)verdict->count, "hash", hash);
+    }
+    if (reply && sound) {
+        json_object_set_new(reply, "anchor", json_string(compared));
+        json_object_set_new(reply, "note", json_string(kg_audit_compared_text(verdict->compared)));
+    }
+    return reply;
 }
 
 static void verify_read(struct kg_call *call, const struct kg_store_result *result)
@@ -126,7 +135,8 @@ static void verify_read(struct kg_call *call, const struct kg_store_result *resu
 
 void kg_verb_audit_verify(struct kg_call *call)
 {
-    struct kg_audit_anchor anchor = {.seq = kg_call_number(call, "anchor_seq")};
+    struct kg_audit_anchor anchor = {.seq = kg_call_number(call, "anchor_seq"),
+                                     .wall_us = kg_call_number(call, "anchor_time")};
     bool with_hash = kg_call_has(call, "anchor_hash");
     if (with_hash != kg_call_has(call, "anchor_seq")) {
         kg_call_refuse(call,

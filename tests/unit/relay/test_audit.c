@@ -56,11 +56,16 @@ static int tear_down(void **state)
     return folder_remove(folder) ? 0 : -1;
 }
 
-static struct kg_audit_verdict verify(const struct kg_audit_anchor *anchor)
+static struct kg_audit_verdict verify_kept(const struct kg_audit_anchor *anchor, int64_t kept_us)
 {
     struct kg_audit_verdict verdict = {0};
-    assert_int_equal(kg_store_audit_check(db, anchor, &verdict), SQLITE_OK);
+    assert_int_equal(kg_store_audit_check(db, anchor, kept_us, &verdict), SQLITE_OK);
     return verdict;
+}
+
+static struct kg_audit_verdict verify(const struct kg_audit_anchor *anchor)
+{
+    return verify_kept(anchor, 0);
 }
 
 static void expect(struct kg_audit_verdict verdict, enum kg_audit_fault fault, int64_t seq)
@@ -199,6 +204,29 @@ static void test_anchor_tells_of_a_forged_chain(void **state)
     expect(verify(&nine), KG_AUDIT_FORKED, 9);
 }
 
+/* Everything up to past the newest anchor goes, and a row like a prune's says that it had to. */
+static void test_a_forged_prune_is_told_by_an_anchor(void **state)
+{
+    (void)state;
+    int64_t pruned;
+    struct kg_audit_anchor five = anchor_at(5);
+    five.wall_us = 5000000;
+    assert_int_equal(kg_store_audit_remember(db, &five), SQLITE_OK);
+    assert_int_equal(kg_store_audit_prune(db, 8000000, 50000000, 100, &pruned), SQLITE_OK);
+    assert_int_equal(pruned, 7);
+    expect(verify(NULL), KG_AUDIT_SOUND, ROWS + 1);
+    expect(verify_kept(&five, 4000000), KG_AUDIT_MISSING, 5);
+    assert_non_null(strstr(verify_kept(&five, 4000000).text, "the row this anchor speaks of is gone"));
+    expect(verify_kept(&five, 6000000), KG_AUDIT_SOUND, ROWS + 1);
+    assert_int_equal(verify_kept(&five, 6000000).compared, KG_AUDIT_ANCHOR_TOO_OLD);
+    /* Too late to be remembered. */
+    assert_int_equal(kg_store_audit_remember(db, &five), SQLITE_OK);
+    expect(verify(NULL), KG_AUDIT_SOUND, ROWS + 1);
+    /* The store's own anchor, left by somebody who did not think of it. */
+    tamper("INSERT INTO audit_anchor SELECT 5, hash, 5000000 FROM audit WHERE seq = 8");
+    expect(verify(NULL), KG_AUDIT_MISSING, 5);
+}
+
 static void test_retention(void **state)
 {
     (void)state;
@@ -211,13 +239,20 @@ static void test_retention(void **state)
     assert_int_equal(kg_store_audit_prune(db, 5000000, 50000000, 3, &pruned), SQLITE_OK);
     assert_int_equal(pruned, 3);
     expect(verify(NULL), KG_AUDIT_SOUND, ROWS + 1);
-    expect(verify(&three), KG_AUDIT_SOUND, ROWS + 1);
+    expect(verify(&three), KG_AUDIT_MISSING, 3);
+    three.wall_us = 3000000;
+    expect(verify_kept(&three, 3000000), KG_AUDIT_MISSING, 3);
+    expect(verify_kept(&three, 3000001), KG_AUDIT_SOUND, ROWS + 1);
+    assert_int_equal(verify_kept(&three, 3000001).compared, KG_AUDIT_ANCHOR_TOO_OLD);
     three.hash[0] ^= 1;
-    expect(verify(&three), KG_AUDIT_FORKED, 3);
+    expect(verify_kept(&three, 5000000), KG_AUDIT_FORKED, 3);
     assert_int_equal(kg_store_audit_prune(db, 5000000, 50000000, 3, &pruned), SQLITE_OK);
     assert_int_equal(pruned, 1);
-    expect(verify(&four), KG_AUDIT_SOUND, ROWS + 2);
+    four.wall_us = 4000000;
+    expect(verify_kept(&four, 5000000), KG_AUDIT_SOUND, ROWS + 2);
     expect(verify(&six), KG_AUDIT_SOUND, ROWS + 2);
+    assert_int_equal(verify(&six).compared, KG_AUDIT_ANCHOR_MET);
+    assert_int_equal(verify(NULL).compared, KG_AUDIT_NO_ANCHOR);
     int64_t first;
     assert_int_equal(kg_sql_integer(db, "SELECT min(seq) FROM audit", &first), SQLITE_OK);
     assert_int_equal(first, 5);
@@ -337,6 +372,33 @@ static void test_export(void **state)
     free(paged);
 }
 
+static void test_an_anchor_kept_alone(void **state)
+{
+    (void)state;
+    struct kg_audit_filter all = {0};
+    struct kg_audit_anchor anchor;
+    struct kg_problem problem;
+    char *text = export_all(&all, 0), name[160];
+    snprintf(name, sizeof name, "%s/export.jsonl", folder);
+    (void)verify_text(text, NULL, NULL);
+    assert_true(kg_audit_anchor_read(name, &anchor, &problem));
+    assert_int_equal(anchor.seq, ROWS);
+    assert_int_equal(anchor.wall_us, 123456789);
+    (void)verify_text(line_at(text, ROWS + 1), NULL, NULL);
+    struct kg_audit_anchor alone;
+    assert_true(kg_audit_anchor_read(name, &alone, &problem));
+    assert_memory_equal(alone.hash, anchor.hash, sizeof alone.hash);
+    expect(verify(&alone), KG_AUDIT_SOUND, ROWS);
+    cut_line(text, ROWS + 1);
+    (void)verify_text(text, NULL, NULL);
+    assert_false(kg_audit_anchor_read(name, &alone, &problem));
+    assert_non_null(strstr(problem.text, "is no anchor"));
+    (void)verify_text("", NULL, NULL);
+    assert_false(kg_audit_anchor_read(name, &alone, &problem));
+    assert_false(kg_audit_anchor_read("/nowhere/anchor", &alone, &problem));
+    free(text);
+}
+
 static void test_export_of_one_organization(void **state)
 {
     (void)state;
@@ -348,6 +410,11 @@ static void test_export_of_one_organization(void **state)
     expect(verify_text(text, NULL, &anchor), KG_AUDIT_SOUND, 8);
     assert_int_equal(anchor.seq, ROWS);
     assert_int_equal(anchor.count, 4);
+    assert_non_null(strstr(verify_text(text, NULL, NULL).text, "only rows that stand side by side"));
+    char *at = strstr(line_at(text, 2), "192.0.2.7");
+    at[8] = '8';
+    expect(verify_text(text, NULL, NULL), KG_AUDIT_ALTERED, 4);
+    at[8] = '7';
     cut_line(text, 2);
     assert_int_equal(verify_text(text, NULL, NULL).fault, KG_AUDIT_MISSING);
     free(text);
@@ -447,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_triggers_refuse, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tampering_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_anchor_tells_of_a_forged_chain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forged_prune_is_told_by_an_anchor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_anchor_kept_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retention, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export_of_one_organization, set_up, tear_down),

@@ -109,8 +109,12 @@ static void test_locked_refuses_and_recovers(void **state)
     assert_int_equal(sqlite3_exec(thief, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     struct kg_store_room a = room_of("a", 1);
     uint64_t lost;
-    PUT(store, 1, PUT_ROOM, .room = &a);
     assert_true(kg_store_write(store, 0, NULL, 0, &entry));
+    PUT(store, 1, PUT_ROOM, .room = &a);
+    assert_int_equal(result_of(1), KG_STORE_LOCKED);
+    assert_int_equal(kg_store_health(store, &lost), KG_STORE_LOCKED);
+    assert_int_equal(lost, 1);
+    PUT(store, 1, PUT_ROOM, .room = &a);
     assert_int_equal(result_of(1), KG_STORE_LOCKED);
     assert_int_equal(kg_store_health(store, &lost), KG_STORE_LOCKED);
     sqlite3_exec(thief, "ROLLBACK", NULL, NULL, NULL);
@@ -118,6 +122,17 @@ static void test_locked_refuses_and_recovers(void **state)
     PUT(store, 2, PUT_ROOM, .room = &a);
     assert_int_equal(result_of(2), KG_STORE_OK);
     assert_int_equal(kg_store_health(store, &lost), KG_STORE_OK);
+    /* The trail tells of the gap once, before the first row that follows it. */
+    PUT(store, 3, PUT_ROOM, .room = &a);
+    assert_int_equal(result_of(3), KG_STORE_OK);
+    struct kg_audit_filter filter = {.event_id = "audit.rows-lost"};
+    assert_true(kg_store_audit_list(store, 4, &filter));
+    struct kg_store_answer *answer = answer_of(4, KG_STORE_OK);
+    assert_int_equal(json_array_size(answer->rows), 1);
+    const char *detail = json_string_value(json_object_get(json_array_get(answer->rows, 0), "detail"));
+    assert_int_equal(strncmp(detail, "count=1 since=20", 16), 0);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(answer->rows, 0), "seq")), 2);
+    kg_store_answer_destroy(answer);
     kg_store_close(store);
 }
 

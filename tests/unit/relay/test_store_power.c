@@ -135,7 +135,7 @@ static bool is_there(sqlite3 *db, int i)
 static void check_whole(sqlite3 *db, unsigned acknowledged, unsigned number)
 {
     struct kg_audit_verdict verdict;
-    assert_int_equal(kg_store_audit_check(db, NULL, &verdict), SQLITE_OK);
+    assert_int_equal(kg_store_audit_check(db, NULL, 0, &verdict), SQLITE_OK);
     if (verdict.fault != KG_AUDIT_SOUND)
         fail_msg("at operation %u: %s", number, verdict.text);
     for (int i = 0; i < JOBS; i++) {
@@ -277,7 +277,7 @@ static void test_power_cut_while_pruning(void **state)
         cut = kg_failing_vfs_failed();
         kg_failing_vfs_reboot(KG_SURVIVE_TORN);
         db = open_db();
-        assert_int_equal(kg_store_audit_check(db, NULL, &verdict), SQLITE_OK);
+        assert_int_equal(kg_store_audit_check(db, NULL, 0, &verdict), SQLITE_OK);
         assert_int_equal(verdict.fault, KG_AUDIT_SOUND);
         int64_t rows = count(db, "SELECT count(*) FROM audit");
         assert_true(rows == JOBS || (code == SQLITE_OK && rows == JOBS - 4 + 1));
@@ -369,7 +369,7 @@ static void check_upgraded(sqlite3 *db)
     assert_string_equal(s.seats[0].meeting_uid, "org-2/m@x");
     assert_int_equal(s.seats[0].party, 4000000000u);
     kg_store_snapshot_finish(&s);
-    assert_int_equal(kg_store_audit_check(db, NULL, &verdict), SQLITE_OK);
+    assert_int_equal(kg_store_audit_check(db, NULL, 0, &verdict), SQLITE_OK);
     assert_int_equal(verdict.fault, KG_AUDIT_SOUND);
     assert_int_equal(verdict.count, 5);
     check_row(db, 1, "5 room.added  operator org-2 a ok AB");
