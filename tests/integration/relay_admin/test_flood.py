@@ -1,6 +1,7 @@
 """Floods of enrolments from several addresses: answered in bounded time and memory while rooms and an honest device are
 served. FLOOD, from the environment, is the number of requests (1,000)."""
 import asyncio
+import base64
 import json
 import os
 import pathlib
@@ -12,6 +13,9 @@ import sys
 import time
 import unittest
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from world import EST, Device, World
 
 from kaigi_client import ControlClient
@@ -81,6 +85,37 @@ class Flood(unittest.IsolatedAsyncioTestCase):
     def memory(self):
         text = pathlib.Path(f"/proc/{self.world.process.pid}/status").read_text()
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith("VmRSS")))
+
+    async def test_many_addresses_fill_the_queue_and_no_more(self):
+        """320 keys from 40 addresses: 256 wait, the others are put off, and whoever is refused makes room."""
+        world, waiting = self.world, []
+        context = ssl.create_default_context(cafile=world.ca)
+        context.check_hostname = False
+        for i in range(320):
+            key = ec.generate_private_key(ec.SECP256R1())
+            request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+            waiting.append((base64.b64encode(request.public_bytes(serialization.Encoding.DER)), f"127.0.8.{i % 40 + 1}"))
+
+        async def ask(body, source):
+            statuses = {}
+            await one(world.port, context, body, source, statuses)
+            return next(iter(statuses))
+
+        deadline = time.monotonic() + 60
+        while len(waiting) > 64 and time.monotonic() < deadline:
+            some, waiting = waiting[:30], waiting[30:]
+            answers = await asyncio.gather(*(ask(*each) for each in some))
+            self.assertLessEqual(set(answers), {202, 503})
+            waiting += [each for each, status in zip(some, answers) if status != 202]
+            await asyncio.sleep(0.5)
+        pending = world.tell("room-pending")["devices"]
+        self.assertEqual((len(pending), len(waiting)), (256, 64))
+        await asyncio.sleep(2)  # so that it is not for its speed that it is put off
+        self.assertEqual(await ask(*waiting[0]), 503)
+        self.assertEqual(len(world.tell("room-pending")["devices"]), 256)
+        world.tell("room-reject", code=pending[0]["code"])
+        await asyncio.sleep(2)
+        self.assertEqual(await ask(*waiting[0]), 202)
 
     async def test_three_thousand_slow_handshakes(self):
         """Strangers who say hello to TLS and nothing more, on both ways in, while rooms work and come."""
