@@ -33,8 +33,7 @@ const char *kg_audit_compared_name(enum kg_audit_compared compared)
 const char *kg_audit_compared_text(enum kg_audit_compared compared)
 {
     static const char *const texts[] = {
-        [KG_AUDIT_NO_ANCHOR] = "not checked, for want of an anchor kept elsewhere: whether the oldest rows "
-                               "were taken away before their time, or all were rewritten",
+        [KG_AUDIT_NO_ANCHOR] = "not checked, without an anchor: rows taken away early, or all rewritten",
         [KG_AUDIT_ANCHOR_MET] = "the row of the anchor is there and as it was",
         [KG_AUDIT_ANCHOR_TOO_OLD] = "the anchor was not compared: older than what is kept",
     };

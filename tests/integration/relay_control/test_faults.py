@@ -96,6 +96,9 @@ class Running(unittest.IsolatedAsyncioTestCase):
                 self.assertTrue(relay.ask("status")["store"]["ok"])
                 self.assertIn("[store.failed]", relay.log())
                 self.assertIn("[store.recovered]", relay.log())
+                lost = [row for row in relay.ask("audit", "list")["rows"] if row["event_id"] == "audit.rows-lost"]
+                self.assertEqual(len(lost), 1)
+                self.assertRegex(lost[0]["detail"], r"^count=[1-9]\d* since=\d{4}-")
 
     async def test_a_corrupt_store_ends_no_meeting_and_a_restart_restores_it(self):
         with Relay() as relay:
