@@ -12,7 +12,7 @@
 
 enum {
     WAIT_US = 1000000, /* for the workers */
-    SHARE_US = 50000, /* so long are their figures told again */
+    SHARE_US = 50000,  /* so long are their figures told again */
 };
 
 struct party_figures {
