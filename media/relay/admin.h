@@ -1,8 +1,8 @@
 /* The thread on which administrators' requests are read: from kaigi-ctl on this machine through a unix socket
  * in the state folder (one JSON object a line each way; only root and the relay's own user may come in), and
- * from afar through admin_remote. Their JSON is read here and nowhere else, and imported calendars are
- * waited for (agenda_read.h): control would leave every room waiting meanwhile. A slow visitor holds up
- * nobody. Thread: created and destroyed by main. Owns: the socket and its thread. */
+ * from afar through admin_remote. Their JSON is read here and nowhere else: control would leave every room
+ * waiting meanwhile. Calendars are read elsewhere (calendars.h). A slow visitor holds up nobody. Thread:
+ * created and destroyed by main. Owns: the socket and its thread. */
 #pragma once
 
 #include "base/attr.h"

@@ -1,5 +1,6 @@
 #include "relay/admin_remote.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,6 @@ struct session {
     struct lws *wsi;
     uint64_t id;
     struct kg_principal by;
-    uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES];
     struct kg_ws_queue queue;
     char *incoming;
     size_t size, capacity;
@@ -76,11 +76,16 @@ static bool find_principal(const struct kg_control *c, const uint8_t fingerprint
     return true;
 }
 
-static bool is_still(const struct session *s)
+bool kg_admin_remote_stands(const struct kg_control *c, const struct kg_principal *by)
 {
     struct kg_principal now = {0};
-    return find_principal(s->remote->control, s->fingerprint, &now) && now.role == s->by.role &&
-           strcmp(now.id, s->by.id) == 0 && strcmp(now.organization, s->by.organization) == 0;
+    return find_principal(c, by->fingerprint, &now) && now.role == by->role && strcmp(now.id, by->id) == 0 &&
+           strcmp(now.organization, by->organization) == 0;
+}
+
+static bool is_still(const struct session *s)
+{
+    return kg_admin_remote_stands(s->remote->control, &s->by);
 }
 
 static void read_source(struct lws *wsi, char source[64])
@@ -219,7 +224,7 @@ static void note_refusal(const struct session *s, const char *event, const char 
     const struct kg_audit_entry entry = {
         .event_id = event, .source = s->by.source, .object = s->by.id, .detail = text};
     kg_front_source(s->wsi, &source);
-    kg_control_refusal(s->remote->control, &source, s->fingerprint, &entry);
+    kg_control_refusal(s->remote->control, &source, s->by.fingerprint, &entry);
 }
 
 static void on_again(void *user, int64_t now_us)
@@ -352,7 +357,8 @@ static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct 
     s->id = remote->next_id++;
     s->again = (struct kg_loop_timer){.fire = on_again, .user = s};
     s->heard_us = s->pinged_us = s->asked_us = kg_clock_now_us();
-    memcpy(s->fingerprint, peer.fingerprint, sizeof s->fingerprint);
+    static_assert(sizeof s->by.fingerprint == sizeof peer.fingerprint, "one kind of fingerprint");
+    memcpy(s->by.fingerprint, peer.fingerprint, sizeof s->by.fingerprint);
     kg_ws_queue_init(&s->queue, QUEUE_BYTES);
     snprintf(s->by.id, sizeof s->by.id, "%s", peer.id); /* for the log, until the directory says */
     read_source(wsi, s->by.source);
@@ -363,8 +369,8 @@ static int open_session(struct kg_admin_remote *remote, struct lws *wsi, struct 
     remote->count++;
     *out = s;
     bool known =
-        peer.kind == KG_PEER_ADMINISTRATOR && find_principal(remote->control, s->fingerprint, &s->by);
-    const char *full = known ? kg_admin_remote_full(remote, s->fingerprint) : NULL;
+        peer.kind == KG_PEER_ADMINISTRATOR && find_principal(remote->control, s->by.fingerprint, &s->by);
+    const char *full = known ? kg_admin_remote_full(remote, s->by.fingerprint) : NULL;
     if (known && remote->count <= KG_ADMIN_REMOTE_MAX) {
         kg_log(KG_LOG_INFO, "relay", "administrator.connected", "%s connects from %s", s->by.id,
                s->by.source);

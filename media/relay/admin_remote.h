@@ -49,6 +49,9 @@ struct kg_queue *kg_admin_remote_replies(struct kg_admin_remote *remote);
 /* Why no further connection with this certificate can be taken now; NULL: one can. */
 const char *kg_admin_remote_full(const struct kg_admin_remote *remote,
                                  const uint8_t fingerprint[KG_CA_FINGERPRINT_BYTES]);
+/* Is whoever asked still the administrator he was then, with a certificate that is valid now? Requests wait
+ * (for the admin thread, a calendar, the signer, their turn), and revocations do not. */
+KG_MUST_CHECK bool kg_admin_remote_stands(const struct kg_control *control, const struct kg_principal *by);
 /* Each second, and when an administrator is shut out: ends what is idle, and whoever is no administrator (of
  * this role and organization) any more. */
 void kg_admin_remote_check(struct kg_admin_remote *remote, int64_t now_us);

@@ -23,13 +23,14 @@ enum { FIRST_BYTES = 64 * 1024 };
 enum outcome {
     ENDED, /* it closed its side */
     LATE,
+    STOPPED,
     TALKATIVE, /* more than any answer has */
     SHORT_OF_MEMORY,
 };
 
 /* One conversation over one socket, which is the reader's stdin and stdout. */
 struct talk {
-    int fd;
+    int fd, stop_fd; /* stop_fd -1: none */
     int64_t deadline_us;
     uint8_t head[KG_AGENDA_QUESTION_BYTES];
     const char *text;
@@ -141,12 +142,15 @@ static enum outcome converse(struct talk *t)
         if (left_us <= 0)
             return LATE;
         bool sending = t->sent < sizeof t->head + t->text_size;
-        struct pollfd wait = {.fd = t->fd, .events = (short)(sending ? POLLIN | POLLOUT : POLLIN)};
-        if (poll(&wait, 1, (int)(left_us / 1000 + 1)) <= 0)
+        struct pollfd waits[] = {{.fd = t->fd, .events = (short)(sending ? POLLIN | POLLOUT : POLLIN)},
+                                 {.fd = t->stop_fd, .events = POLLIN}};
+        if (poll(waits, KG_ARRAY_LEN(waits), (int)(left_us / 1000 + 1)) <= 0)
             continue; /* late, or EINTR */
-        if (wait.revents & POLLOUT)
+        if (waits[1].revents)
+            return STOPPED;
+        if (waits[0].revents & POLLOUT)
             send_more(t);
-        if (wait.revents & (POLLIN | POLLHUP | POLLERR) && !receive_more(t, &outcome))
+        if (waits[0].revents & (POLLIN | POLLHUP | POLLERR) && !receive_more(t, &outcome))
             return outcome;
     }
 }
@@ -189,6 +193,8 @@ static struct kg_agenda *judge(const struct talk *t, enum outcome outcome, int s
         kg_problem_set(problem,
                        "the calendar takes too long to be read and was given up; import it in parts, or with "
                        "fewer repeating events");
+    else if (outcome == STOPPED)
+        kg_problem_set(problem, "the relay is shutting down; import the calendar again when it is back");
     else if (outcome == SHORT_OF_MEMORY)
         kg_problem_set(problem, "the relay has no memory left");
     else if (outcome == ENDED && WIFSIGNALED(status))
@@ -215,7 +221,10 @@ static struct kg_agenda *ask(const char *program, const char *text, size_t size,
 {
     const struct kg_agenda_question question = {p->from_us, p->to_us, (uint32_t)size};
     int64_t wait_us = p->deadline_us ? p->deadline_us : KG_AGENDA_READ_DEADLINE_US;
-    struct talk t = {.deadline_us = kg_clock_now_us() + wait_us, .text = text, .text_size = size};
+    struct talk t = {.stop_fd = p->stop_fd ? *p->stop_fd : -1,
+                     .deadline_us = kg_clock_now_us() + wait_us,
+                     .text = text,
+                     .text_size = size};
     int ends[2];
     pid_t pid = -1;
     kg_agenda_question_encode(&question, t.head);

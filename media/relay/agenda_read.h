@@ -1,6 +1,6 @@
 /* Has a calendar read by kaigi-agenda-reader, a process of its own for each (agenda_wire.h): the relay itself
  * parses none. Whatever the reader does, the call comes back by the deadline and leaves no process.
- * Thread: any but control's, which must not wait; calls share nothing.
+ * Thread: any that may wait (the relay's: calendars.h); calls share nothing.
  * Ownership: readings are the caller's. */
 #pragma once
 
@@ -23,6 +23,7 @@ struct kg_agenda_read_params {
     const char *program; /* path; NULL: kg_agenda_reader_find's */
     int64_t deadline_us; /* from the call on; 0: KG_AGENDA_READ_DEADLINE_US */
     int64_t from_us, to_us;
+    const int *stop_fd; /* once it is readable, the calendar is given up; NULL: none */
 };
 
 /* Reads `size` bytes of iCalendar. NULL only when memory is short (logged). Failures are logged. */

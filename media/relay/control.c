@@ -10,6 +10,7 @@
 #include "relay/pace.h"
 #include "relay/places.h"
 #include "relay/agenda_read.h"
+#include "relay/calendars.h"
 #include "relay/revision.h"
 #include "relay/tls_server.h"
 #include "relay/verb.h"
@@ -33,9 +34,6 @@ enum {
 #define AGENDA_BEFORE_US (INT64_C(86400) * 1000000)
 #define AGENDA_AFTER_US  (INT64_C(31) * 86400 * 1000000)
 #define KEEP_ENDED_US    (INT64_C(2) * 86400 * 1000000)
-/* What of an imported calendar is kept. */
-#define IMPORT_BEFORE_US (INT64_C(86400) * 1000000)
-#define IMPORT_AFTER_US  (INT64_C(400) * 86400 * 1000000)
 /* The rest of a message around the calendar, whose quotes and line ends grow in JSON. */
 #define AGENDA_MAX_BYTES ((size_t)KG_MESSAGE_MAX_BYTES * 3 / 4)
 
@@ -361,7 +359,8 @@ struct kg_control *kg_control_create(const struct kg_control_params *params,
     c->commands = kg_queue_create(KG_CONTROL_COMMANDS, sizeof(struct kg_control_command));
     c->est = kg_est_server_create(c);
     c->verbs = c->directory && c->est ? kg_control_make_verbs(c) : NULL;
-    if (c->directory && c->hall && c->refusals && c->joins && c->commands && c->verbs && load(c, snapshot) &&
+    c->calendars = c->commands ? kg_calendars_create(c->commands, NULL) : NULL;
+    if (c->directory && c->hall && c->refusals && c->joins && c->calendars && c->verbs && load(c, snapshot) &&
         open_service(c))
         return c;
     kg_log(KG_LOG_ERROR, "relay", "relay.failed", "cannot set up the control service");
@@ -397,13 +396,13 @@ bool kg_control_stopped(const struct kg_control *c)
     return atomic_load(&c->stopped);
 }
 
-/* A large one takes 0.3 s, and control would leave every room waiting meanwhile. */
-static struct kg_agenda_reading *read_calendar(const json_t *text)
+/* As a calendar that could not be read, so that it is answered and noted as one. */
+static struct kg_agenda_reading *unread(const char *why)
 {
-    int64_t now_us = kg_clock_wall_us();
-    const struct kg_agenda_read_params params = {.from_us = now_us - IMPORT_BEFORE_US,
-                                                 .to_us = now_us + IMPORT_AFTER_US};
-    return kg_agenda_read(json_string_value(text), json_string_length(text), &params);
+    struct kg_agenda_reading *reading = calloc(1, sizeof *reading);
+    if (reading)
+        kg_problem_set(&reading->problem, "%s", why);
+    return reading;
 }
 
 bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t *request,
@@ -412,12 +411,15 @@ bool kg_control_ask(struct kg_control *c, const struct kg_principal *by, json_t 
     struct kg_control_command command = {
         .kind = KG_CONTROL_REQUEST, .by = *by, .request = request, .replies = replies};
     const char *name = json_string_value(json_object_get(request, "command"));
-    const json_t *calendar = json_object_get(request, "calendar");
     const struct kg_verb *verb = name ? kg_verb_find(name) : NULL;
     /* Reading one costs much: not for a role that will be refused anyway. */
     if (verb && strcmp(verb->name, "agenda-import") == 0 && verb->roles & KG_ROLE_BIT(by->role) &&
-        json_is_string(calendar))
-        command.calendar = read_calendar(calendar);
+        json_is_string(json_object_get(request, "calendar"))) {
+        const char *why = kg_calendars_offer(c->calendars, &command);
+        if (!why)
+            return true;
+        command.calendar = unread(why);
+    }
     if (kg_queue_push(c->commands, &command))
         return true;
     kg_agenda_reading_destroy(command.calendar);
@@ -429,6 +431,7 @@ void kg_control_destroy(struct kg_control *c)
 {
     if (!c)
         return;
+    kg_calendars_destroy(c->calendars);
     if (c->started) {
         kg_loop_stop(c->loop);
         kg_thread_join(&c->thread);

@@ -63,7 +63,7 @@ int64_t kg_control_stuck_us(const struct kg_control *control, int64_t now_us);
 
 /* Hands a request (an object with "command"; ADMIN.md) of somebody whom the caller has identified to the
  * control thread, which puts one reply (struct json_t *, the taker's) in `replies`. Takes request in any
- * case. A calendar in it is read first, by a process of its own that is waited for (agenda_read.h). false:
- * not possible now. Thread: any but control's. */
+ * case. A calendar in it is read first, which this does not wait for (calendars.h). false: not possible
+ * now. Thread: any but control's. */
 KG_MUST_CHECK bool kg_control_ask(struct kg_control *control, const struct kg_principal *by, json_t *request,
                                   struct kg_queue *replies);

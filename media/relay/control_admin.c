@@ -72,6 +72,11 @@ static bool sign(void *user, uint64_t request, const struct kg_ca_subject *subje
     return kg_signing_ask(c->params.signing, request, subject, csr, strlen(csr));
 }
 
+static bool stands(void *user, const struct kg_principal *by)
+{
+    return kg_admin_remote_stands(user, by);
+}
+
 static void status(void *user, struct kg_call *call)
 {
     kg_control_status(user, call);
@@ -87,6 +92,7 @@ struct kg_verbs *kg_control_make_verbs(struct kg_control *c)
         .settings_changed = settings_changed,
         .connected = connected,
         .sign = sign,
+        .stands = stands,
         .status = status,
     };
     const struct kg_verbs_params params = {.directory = c->directory,

@@ -38,6 +38,7 @@ struct kg_control_command {
     struct kg_queue *replies;
 };
 
+struct kg_calendars;
 struct kg_figures; /* control_status.c's */
 
 struct kg_control {
@@ -48,6 +49,7 @@ struct kg_control {
     SSL_CTX *tls; /* the vhost's */
     struct kg_loop_watch *watches[6];
     struct kg_queue *commands; /* of struct kg_control_command */
+    struct kg_calendars *calendars;
     struct kg_loop_timer tick, gather, rename, stop;
     struct kg_thread thread;
     bool started, stopping;

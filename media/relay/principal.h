@@ -4,11 +4,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 
 enum {
     KG_PRINCIPAL_ID_BYTES = 64, /* an id and its NUL */
+    KG_PRINCIPAL_FINGERPRINT_BYTES = 32,
 };
 
 enum kg_role_kind {
@@ -28,4 +30,7 @@ struct kg_principal {
     char id[KG_PRINCIPAL_ID_BYTES];           /* the administrator's, or "local:<uid>" */
     char organization[KG_PRINCIPAL_ID_BYTES]; /* "": the whole relay */
     char source[64];                          /* "local", or the numeric address and port */
+    /* Of the certificate he came with, by which he is looked up again before anything is done for him; a
+     * local one has none. */
+    uint8_t fingerprint[KG_PRINCIPAL_FINGERPRINT_BYTES];
 };

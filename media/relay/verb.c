@@ -120,6 +120,16 @@ static uint64_t next_number(struct kg_call *call)
     return call->number = (*call->verbs->params.next_request)++;
 }
 
+/* Whoever was revoked or replaced while his request waited gets nothing done any more. */
+static bool still_stands(struct kg_call *call)
+{
+    const struct kg_verbs_params *params = &call->verbs->params;
+    if (kg_call_is_local(call) || params->effects->stands(params->user, &call->by))
+        return true;
+    kg_call_refuse(call, "this certificate is no administrator's (any more); nothing was changed");
+    return false;
+}
+
 static void take_turns(struct kg_verbs *verbs)
 {
     while (!verbs->writing && verbs->first) {
@@ -131,7 +141,7 @@ static void take_turns(struct kg_verbs *verbs)
         if (call->overtaken)
             kg_call_refuse(call, "%s was revoked while its certificate was being signed; nothing was changed",
                            call->object);
-        else
+        else if (call->done_at_once || still_stands(call)) /* what is in effect is written down */
             call->verb->run(call);
     }
 }
@@ -406,6 +416,8 @@ static void begin(struct kg_call *call, bool stopping)
         return;
     }
     name_object(call);
+    if (!still_stands(call))
+        return;
     if (!(call->verb->roles & KG_ROLE_BIT(call->by.role))) {
         kg_call_refuse(
             call, "%s is not for the role %s; ask %s", call->verb->name, kg_role_kind_name(call->by.role),

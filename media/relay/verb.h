@@ -1,9 +1,9 @@
 /* What administrators may ask for: one table of verbs says who may, what a request holds and who carries it
  * out. A change is carried out one at a time, answered when the store has it together with its audit row, and
- * takes effect then; a revocation takes effect at once. Every request leaves an audit row, refused ones too,
- * and is answered after it: while the store fails, who looks from afar is refused, and changes nothing. What
- * a principal may not see is answered exactly as what does not exist. ADMIN.md is the wire. Thread: control.
- * Owns: the requests under way. */
+ * takes effect then; a revocation takes effect at once, on what the revoked has asked for and what waits too.
+ * Every request leaves an audit row, refused ones too, and is answered after it: while the store fails, who
+ * looks from afar is refused, and changes nothing. What a principal may not see is answered exactly as what
+ * does not exist. ADMIN.md is the wire. Thread: control. Owns: the requests under way. */
 #pragma once
 
 #include <jansson.h>
@@ -66,6 +66,8 @@ struct kg_verbs_effects {
     void (*connected)(void *user, void (*tell)(void *to, const struct kg_store_room *room), void *to);
     /* As kg_signing_ask. */
     bool (*sign)(void *user, uint64_t request, const struct kg_ca_subject *subject, const char *csr);
+    /* Is a principal from afar still who he was when he asked? */
+    bool (*stands)(void *user, const struct kg_principal *by);
     /* Answers by kg_call_reply, now or later. */
     void (*status)(void *user, struct kg_call *call);
 };

@@ -1,15 +1,17 @@
 """What goes wrong around the relay: settings, files, ports, the store. Each is named with its remedy and survived."""
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
 import shutil
 import socket
 import sqlite3
+import time
 import unittest
 from unittest import mock
 
-from harness import BUILD, LINES, RELAY, Relay, event, offer, run
+from harness import BUILD, CTL, LINES, RELAY, Relay, Room, calendar, event, offer, run
 
 
 class Start(unittest.TestCase):
@@ -192,6 +194,63 @@ class Running(unittest.IsolatedAsyncioTestCase):
                 reader.symlink_to(BUILD / "media/relay/kaigi-agenda-reader")
                 await asyncio.to_thread(relay.import_agenda, event("now", "ab"))
                 await a.wait(lambda c: "UID:kaku/now" in c.agenda)
+
+    def test_a_slow_calendar_holds_up_nobody_else(self):
+        relay = Relay()
+        program = shutil.copy(RELAY, relay.folder)
+        reader, go = relay.folder / "kaigi-agenda-reader", relay.folder / "go"
+        true_reader = BUILD / "media/relay/kaigi-agenda-reader"
+
+        def slow(then):
+            (relay.folder / "waits").unlink(missing_ok=True)
+            reader.write_text(f"#!/bin/sh\n: >{relay.folder}/waits\n{then}\n")
+            reader.chmod(0o755)
+
+        def wait_until_it_reads():
+            deadline = time.monotonic() + 10
+            while not (relay.folder / "waits").exists():
+                self.assertLess(time.monotonic(), deadline, relay.log())
+                time.sleep(0.01)
+
+        def quickly(what, *arguments, **options):
+            since = time.monotonic()
+            done = what(*arguments, **options)
+            self.assertLess(time.monotonic() - since, 1, arguments)
+            return done
+
+        with mock.patch("harness.RELAY", program), relay, concurrent.futures.ThreadPoolExecutor() as pool:
+            boss = Room(relay.folder, "boss").make_request()
+            relay.ctl("admin", "add", "boss", "--name", "総務課", "--role", "administrator", "--organization", "kaku",
+                      "--csr", boss.csr, "--cert-out", boss.cert)
+            path = relay.folder / "boss.ics"
+            path.write_text(calendar(event("mine", "ab")), newline="")
+            slow(f"until [ -e {go} ]; do sleep 0.02; done\nexec {true_reader}")
+            imported = pool.submit(run, CTL, "agenda", "import", path, "--relay", f"https://127.0.0.1:{relay.port}",
+                                   "--certificate", boss.cert, "--key", boss.key, "--ca", relay.ca, check=False)
+            wait_until_it_reads()
+            quickly(relay.ctl, "room", "revoke", "b")
+            busy = quickly(relay.ctl, "agenda", "import", path, "--organization", "kaku", check=False)
+            self.assertEqual(busy.returncode, 1)
+            self.assertIn("another calendar of this organization is being read; try again", busy.stderr)
+            # Revoked meanwhile: what comes of it afterwards is nobody's.
+            quickly(relay.ctl, "admin", "revoke", "boss")
+            go.touch()
+            self.assertNotEqual(imported.result().returncode, 0)
+            deadline = time.monotonic() + 10
+            while not (rows := [r for r in relay.ask("audit", "list")["rows"]
+                                if r["event_id"] == "agenda.imported" and r["actor"] == "boss"]):
+                self.assertLess(time.monotonic(), deadline, relay.log())
+                time.sleep(0.02)
+            self.assertEqual(rows[0]["result"], "refused")
+            self.assertIn("no administrator's (any more)", rows[0]["detail"])
+            self.assertEqual(relay.ask("meeting", "list")["meetings"], [])
+            slow("exec sleep 60")
+            imported = pool.submit(relay.import_agenda, event("now", "ab"), check=False)
+            wait_until_it_reads()
+            since = time.monotonic()
+            self.assertEqual(relay.stop(), 0)
+            self.assertLess(time.monotonic() - since, 2)
+            self.assertNotEqual(imported.result().returncode, 0)
 
     def test_the_admin_socket_survives_nonsense(self):
         with Relay() as relay:

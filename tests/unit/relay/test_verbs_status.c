@@ -47,9 +47,15 @@ static void connect_room(struct status_world *s, size_t i, const char *room, con
     s->c.sessions = session;
 }
 
+static bool stands(void *user, const struct kg_principal *by)
+{
+    (void)user;
+    return *by->id != '\0';
+}
+
 static void begin(struct status_world *s)
 {
-    static const struct kg_verbs_effects effects = {.status = status};
+    static const struct kg_verbs_effects effects = {.stands = stands, .status = status};
     static const struct kg_tunnels_params no_tunnels;
     memset(s, 0, sizeof *s);
     verbs_world_fill(&s->w);

@@ -57,6 +57,14 @@ static bool sign(void *user, uint64_t request, const struct kg_ca_subject *subje
     return true;
 }
 
+/* By his id: nobody here has come with a certificate. */
+static bool stands(void *user, const struct kg_principal *by)
+{
+    const struct verbs_world *w = user;
+    const struct kg_store_administrator *a = kg_directory_administrator(w->directory, by->id);
+    return !a || !a->revoked_s;
+}
+
 static void status(void *user, struct kg_call *call)
 {
     (void)user;
@@ -71,6 +79,7 @@ static const struct kg_verbs_effects effects = {
     .settings_changed = count_settings,
     .connected = nobody_connected,
     .sign = sign,
+    .stands = stands,
     .status = status,
 };
 
